@@ -141,7 +141,7 @@ pub struct HashKey(pub Value);
 impl<'de> Deserialize<'de> for HashKey {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
-        let value: Value = text.parse().map_err(de::Error::custom)?;
+        let value = Value::parse(&text).map_err(de::Error::custom)?;
         match value {
             Value::Body(_) | Value::Node { .. } => Err(de::Error::custom(format!(
                 "{text:?} cannot be a key: use header.NAME, cookie.NAME, query.NAME, param.NAME, path, host or client_ip"

@@ -4,10 +4,12 @@
 
 mod cluster;
 mod method;
+mod route;
 mod server;
 
 pub use cluster::*;
 pub use method::Method;
+pub use route::*;
 pub use server::*;
 
 use std::fmt;

@@ -1,7 +1,9 @@
 //! A server: one backend address, how it is reached and how its health is checked.
 
+use std::fmt;
+
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{is_true, yes};
 use crate::{address::Address, id::Id, timespan::Timespan};
@@ -50,8 +52,7 @@ impl Scheme {
 }
 
 /// A share of traffic relative to others: 1 to 1000.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "u64", into = "u32")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Weight(u32);
 
 impl Weight {
@@ -79,18 +80,22 @@ impl Default for Weight {
     }
 }
 
-impl TryFrom<u64> for Weight {
-    type Error = String;
+impl<'de> Deserialize<'de> for Weight {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Number;
+        impl de::Visitor<'_> for Number {
+            type Value = Weight;
 
-    fn try_from(weight: u64) -> Result<Self, String> {
-        let narrow = u32::try_from(weight).ok().and_then(Self::new);
-        narrow.ok_or_else(|| format!("a weight is a whole number from 1 to 1000, not {weight}"))
-    }
-}
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number from 1 to 1000")
+            }
 
-impl From<Weight> for u32 {
-    fn from(weight: Weight) -> u32 {
-        weight.0
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Weight, E> {
+                let weight = u32::try_from(number).ok().and_then(Weight::new);
+                weight.ok_or_else(|| E::invalid_value(de::Unexpected::Unsigned(number), &self))
+            }
+        }
+        from.deserialize_u64(Number)
     }
 }
 
