@@ -1,0 +1,186 @@
+//! Puts a gateway together and runs it.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use meta::{
+    pattern::MergeSlashes,
+    store::{FileStore, Store},
+};
+use pingora_core::{
+    apps::HttpServerOptions,
+    listeners::TcpSocketOptions,
+    server::{Server, ShutdownWatch, configuration::Opt},
+    services::{
+        background::{BackgroundService, background_service},
+        listening::Service,
+    },
+};
+use pingora_proxy::http_proxy;
+
+use crate::{
+    commandline,
+    edge::TrustedProxies,
+    filters::{Filter, Filters},
+    live::{Configurator, Live},
+    manage::ManageApp,
+    metrics::Metrics,
+    mirror::Mirrors,
+    proxy::Proxy,
+    startup::Settings,
+};
+
+/// A gateway to be run, with the filters it knows.
+#[derive(Default)]
+pub struct Builder {
+    filters: Filters,
+}
+
+/// Exit code for what is wrong with a configuration (`EX_CONFIG` of BSD's sysexits).
+pub(crate) const EXIT_CONFIG: u8 = 78;
+
+impl Builder {
+    /// A gateway with the built-in filters.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a kind of filter; one of the same name is replaced.
+    #[must_use]
+    pub fn filter<F: Filter>(mut self) -> Self {
+        self.filters.add::<F>();
+        self
+    }
+
+    /// Does what the command line says, as the command `gateway` does; its exit code is 0, 1 (cannot run), 2 (usage) or 78
+    /// (configuration).
+    pub fn run(self) -> ExitCode {
+        commandline::run(self)
+    }
+
+    pub(crate) fn filters(&self) -> &Filters {
+        &self.filters
+    }
+
+    /// Runs until a signal ends it. Returns only if it cannot start.
+    pub(crate) fn serve(self, settings: Settings, upgrade: bool) -> ExitCode {
+        if let Err(busy) = free(&settings, upgrade) {
+            eprintln!("{busy}");
+            return ExitCode::FAILURE;
+        }
+        let Settings {
+            startup,
+            engine,
+            manage_token,
+        } = settings;
+        if !startup.store.file.exists() {
+            eprintln!(
+                "{}: there is no such file: an empty configuration is {{}}",
+                startup.store.file.display()
+            );
+            return ExitCode::from(EXIT_CONFIG);
+        }
+        let store: Arc<dyn Store> = Arc::new(FileStore::new(&startup.store.file));
+        let opt = Opt {
+            upgrade,
+            daemon: engine.daemon,
+            ..Opt::default()
+        };
+        let mut server = Server::new_with_opt_and_conf(opt, engine);
+        server.bootstrap();
+
+        let (live, metrics) = (Arc::new(Live::new()), Arc::new(Metrics::default()));
+        let configurator = Configurator {
+            live: live.clone(),
+            store,
+            filters: self.filters,
+            metrics: metrics.clone(),
+        };
+        let configuration = server.add_service(background_service("configuration", configurator));
+
+        let proxy = Proxy {
+            live: live.clone(),
+            metrics: metrics.clone(),
+            mirrors: Arc::new(Mirrors::default()),
+            trusted: TrustedProxies::new(startup.trusted_proxies),
+            slashes: if startup.merge_slashes {
+                MergeSlashes::Yes
+            } else {
+                MergeSlashes::No
+            },
+        };
+        let mut http = http_proxy(&server.configuration, proxy);
+        http.server_options = Some(HttpServerOptions::default());
+        let mut service = Service::new("proxy".to_owned(), http);
+        let listeners: Vec<SocketAddr> = startup
+            .listeners
+            .iter()
+            .map(|listener| listener.address)
+            .collect();
+        for listener in &listeners {
+            service.add_tcp_with_settings(&listener.to_string(), TcpSocketOptions::default());
+        }
+        server.add_service(service).add_dependency(&configuration);
+
+        let manage = ManageApp {
+            live,
+            metrics: metrics.clone(),
+            token: manage_token,
+            listeners,
+            started: Instant::now(),
+            listening: AtomicBool::new(false),
+        };
+        let mut service = Service::new("manage".to_owned(), manage_server(manage));
+        service.add_tcp(&startup.manage.address.to_string());
+        server.add_service(service);
+        server.add_service(background_service("leave", Leave { metrics }));
+        server.run_forever()
+    }
+}
+
+fn manage_server(app: ManageApp) -> pingora_core::apps::http_app::HttpServer<ManageApp> {
+    pingora_core::apps::http_app::HttpServer::new_app(app)
+}
+
+/// Whether every address can be listened on. The engine would go on without a listener; a process that cannot serve ends instead.
+fn free(settings: &Settings, upgrade: bool) -> Result<(), String> {
+    if upgrade {
+        // The addresses are the running process's, which hands them over.
+        return Ok(());
+    }
+    let manage = std::iter::once(settings.startup.manage.address);
+    for address in settings
+        .startup
+        .listeners
+        .iter()
+        .map(|listener| listener.address)
+        .chain(manage)
+    {
+        TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Ends the process after a signal to stop as soon as nothing is in flight. The engine itself would sleep its grace period in full.
+struct Leave {
+    metrics: Arc<Metrics>,
+}
+
+#[async_trait]
+impl BackgroundService for Leave {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let _ = shutdown.changed().await;
+        loop {
+            // First a moment for what has been accepted and not begun.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if self.metrics.in_flight() == 0 {
+                std::process::exit(0);
+            }
+        }
+    }
+}

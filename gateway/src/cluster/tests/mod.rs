@@ -1,0 +1,9 @@
+//! The promises of this module, one test each.
+
+mod balancing;
+mod changes;
+mod hashing;
+mod health;
+mod network;
+mod resolving;
+mod slow_start;

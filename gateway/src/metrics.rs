@@ -1,0 +1,284 @@
+//! Counters, and their text for Prometheus. Counting is one relaxed atomic addition; labels are ids and statuses, never paths.
+
+use std::{
+    collections::HashMap,
+    fmt::Write,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use meta::id::Id;
+
+use crate::refusal::Refusal;
+
+/// Upper bounds of the latency histogram's buckets in microseconds.
+const BUCKETS_US: [u64; 12] = [
+    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000,
+];
+
+/// Everything a gateway counts, beside what its servers count themselves.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    /// Requests that no route took.
+    pub(crate) unrouted: RouteCounters,
+    refusals: [AtomicU64; Refusal::ALL.len()],
+    mirrors: [AtomicU64; 3],
+    in_flight: AtomicU64,
+    routes: Mutex<HashMap<Id, Arc<RouteCounters>>>,
+    clusters: Mutex<HashMap<Id, Arc<ClusterCounters>>>,
+}
+
+/// What is counted of one route.
+///
+/// In this order an ordinary request touches two cache lines of it.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct RouteCounters {
+    /// By hundreds of the status; the first is for requests that got no answer.
+    classes: [AtomicU64; 6],
+    micros: AtomicU64,
+    buckets: [AtomicU64; BUCKETS_US.len() + 1],
+}
+
+/// What is counted of one cluster.
+#[derive(Debug, Default)]
+pub(crate) struct ClusterCounters {
+    retries: AtomicU64,
+}
+
+impl RouteCounters {
+    /// Counts a request. `status` 0: it got no answer, or not the whole of it.
+    pub(crate) fn count(&self, status: u16, took: Duration) {
+        let class = usize::from(status / 100);
+        self.classes[if class < self.classes.len() { class } else { 0 }].fetch_add(1, Relaxed);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.buckets[BUCKETS_US.partition_point(|bound| *bound < micros)].fetch_add(1, Relaxed);
+        self.micros.fetch_add(micros, Relaxed);
+    }
+}
+
+impl ClusterCounters {
+    pub(crate) fn count_retry(&self) {
+        self.retries.fetch_add(1, Relaxed);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A request that is being answered; counted as in flight until dropped.
+pub(crate) struct InFlight<'m>(&'m Metrics);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Metrics {
+    pub(crate) fn begin(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Relaxed);
+        InFlight(self)
+    }
+
+    /// Requests that are being answered right now.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight.load(Relaxed)
+    }
+
+    pub(crate) fn count_refusal(&self, refusal: Refusal) {
+        self.refusals[refusal as usize].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn mirror_sent(&self) {
+        self.mirrors[0].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn mirror_failed(&self) {
+        self.mirrors[1].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn mirror_dropped(&self) {
+        self.mirrors[2].fetch_add(1, Relaxed);
+    }
+
+    /// The counters of a route; they survive every change of it.
+    pub(crate) fn route(&self, id: &Id) -> Arc<RouteCounters> {
+        lock(&self.routes).entry(id.clone()).or_default().clone()
+    }
+
+    /// The counters of a cluster; they survive every change of it.
+    pub(crate) fn cluster(&self, id: &Id) -> Arc<ClusterCounters> {
+        lock(&self.clusters).entry(id.clone()).or_default().clone()
+    }
+
+    /// Forgets the counters of what is gone.
+    pub(crate) fn keep_only<R, C>(&self, routes: &HashMap<Id, R>, clusters: &HashMap<Id, C>) {
+        lock(&self.routes).retain(|id, _| routes.contains_key(id));
+        lock(&self.clusters).retain(|id, _| clusters.contains_key(id));
+    }
+
+    /// Writes everything in Prometheus' text format, version 0.0.4.
+    pub(crate) fn write(&self, out: &mut String) {
+        let _ = writeln!(
+            out,
+            "# TYPE gateway_requests_in_flight gauge\ngateway_requests_in_flight {}",
+            self.in_flight()
+        );
+        let mut routes: Vec<_> = lock(&self.routes)
+            .iter()
+            .map(|(id, counters)| (id.to_string(), counters.clone()))
+            .collect();
+        routes.sort_by(|one, other| one.0.cmp(&other.0));
+        self.write_requests(out, &routes);
+        self.write_durations(out, &routes);
+        family(
+            out,
+            "gateway_refusals_total",
+            "Requests the gateway answered by itself, by reason.",
+        );
+        for refusal in Refusal::ALL {
+            let count = self.refusals[refusal as usize].load(Relaxed);
+            let _ = writeln!(
+                out,
+                "gateway_refusals_total{{refusal=\"{}\"}} {count}",
+                refusal.word()
+            );
+        }
+        family(
+            out,
+            "gateway_mirrors_total",
+            "Copies of requests for mirrors, by what became of them.",
+        );
+        for (result, count) in ["sent", "failed", "dropped"].iter().zip(&self.mirrors) {
+            let _ = writeln!(
+                out,
+                "gateway_mirrors_total{{result=\"{result}\"}} {}",
+                count.load(Relaxed)
+            );
+        }
+        family(out, "gateway_retries_total", "Requests sent again, by cluster.");
+        let mut clusters: Vec<_> = lock(&self.clusters)
+            .iter()
+            .map(|(id, c)| (id.to_string(), c.clone()))
+            .collect();
+        clusters.sort_by(|one, other| one.0.cmp(&other.0));
+        for (id, counters) in clusters {
+            let _ = writeln!(
+                out,
+                "gateway_retries_total{{cluster=\"{id}\"}} {}",
+                counters.retries.load(Relaxed)
+            );
+        }
+    }
+
+    fn write_requests(&self, out: &mut String, routes: &[(String, Arc<RouteCounters>)]) {
+        family(
+            out,
+            "gateway_requests_total",
+            "Requests by route (none: no route took it) and class of status (none: no whole answer).",
+        );
+        let all = routes.iter().map(|(id, counters)| (id.as_str(), &**counters));
+        for (id, counters) in all.chain([("", &self.unrouted)]) {
+            for (class, count) in ["none", "1xx", "2xx", "3xx", "4xx", "5xx"]
+                .iter()
+                .zip(&counters.classes)
+            {
+                match count.load(Relaxed) {
+                    0 => {}
+                    count => {
+                        let _ = writeln!(
+                            out,
+                            "gateway_requests_total{{route=\"{id}\",code=\"{class}\"}} {count}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    fn write_durations(&self, out: &mut String, routes: &[(String, Arc<RouteCounters>)]) {
+        let name = "gateway_request_duration_seconds";
+        let _ = writeln!(
+            out,
+            "# HELP {name} From the head of a request to the end of its answer.\n# TYPE {name} histogram"
+        );
+        for (id, counters) in routes {
+            let total: u64 = counters.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum();
+            if total == 0 {
+                continue;
+            }
+            let mut below = 0;
+            for (bound, count) in BUCKETS_US.iter().zip(&counters.buckets) {
+                below += count.load(Relaxed);
+                let _ = writeln!(
+                    out,
+                    "{name}_bucket{{route=\"{id}\",le=\"{}\"}} {below}",
+                    *bound as f64 / 1e6
+                );
+            }
+            let _ = writeln!(out, "{name}_bucket{{route=\"{id}\",le=\"+Inf\"}} {total}");
+            let _ = writeln!(
+                out,
+                "{name}_sum{{route=\"{id}\"}} {}",
+                counters.micros.load(Relaxed) as f64 / 1e6
+            );
+            let _ = writeln!(out, "{name}_count{{route=\"{id}\"}} {total}");
+        }
+    }
+}
+
+/// Begins a family of counters.
+pub(crate) fn family(out: &mut String, name: &str, help: &str) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter");
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn counters_survive_a_change_and_go_with_their_route() {
+        let metrics = Metrics::default();
+        let id: Id = "a".parse().unwrap();
+        metrics.route(&id).count(200, Duration::from_micros(700));
+        metrics.route(&id).count(503, Duration::from_secs(9));
+        metrics.route(&id).count(0, Duration::ZERO);
+        let mut out = String::new();
+        metrics.write(&mut out);
+        for line in [
+            "gateway_requests_total{route=\"a\",code=\"2xx\"} 1",
+            "gateway_requests_total{route=\"a\",code=\"5xx\"} 1",
+            "gateway_requests_total{route=\"a\",code=\"none\"} 1",
+            "gateway_request_duration_seconds_bucket{route=\"a\",le=\"0.0005\"} 1",
+            "gateway_request_duration_seconds_bucket{route=\"a\",le=\"0.001\"} 2",
+            "gateway_request_duration_seconds_bucket{route=\"a\",le=\"5\"} 2",
+            "gateway_request_duration_seconds_count{route=\"a\"} 3",
+        ] {
+            assert!(out.lines().any(|other| other == line), "{line} is not in\n{out}");
+        }
+        metrics.keep_only::<(), ()>(&HashMap::new(), &HashMap::new());
+        out.clear();
+        metrics.write(&mut out);
+        assert!(!out.contains("route=\"a\""));
+    }
+
+    #[test]
+    fn a_refusal_is_counted_under_its_word() {
+        for refusal in Refusal::ALL {
+            let metrics = Metrics::default();
+            metrics.count_refusal(refusal);
+            let mut out = String::new();
+            metrics.write(&mut out);
+            assert!(out.contains(&format!(
+                "gateway_refusals_total{{refusal=\"{}\"}} 1\n",
+                refusal.word()
+            )));
+        }
+    }
+}

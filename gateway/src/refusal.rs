@@ -1,0 +1,175 @@
+//! Why the gateway answered by itself: a reason with its status, said as `application/problem+json` (RFC 9457) and in
+//! `X-Gateway-Refusal`.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+use crate::edge::{RequestId, X_REQUEST_ID};
+
+/// Why the gateway answered by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// No route matches.
+    NoRoute,
+    /// Routes match, for other methods.
+    MethodNotAllowed,
+    /// The request cannot be forwarded as it is.
+    BadRequest,
+    /// An `access` filter denied the client.
+    AccessDenied,
+    /// The cluster has no server that can be used.
+    NoServer,
+    /// No connection to a server came about.
+    ConnectFailed,
+    /// The server broke the connection or answered what is no HTTP.
+    BadAnswer,
+    /// The server took too long.
+    Timeout,
+    /// The client took too long to send its body.
+    ClientTimeout,
+    /// No configuration has been applied yet.
+    NotReady,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::NoRoute,
+        Self::MethodNotAllowed,
+        Self::BadRequest,
+        Self::AccessDenied,
+        Self::NoServer,
+        Self::ConnectFailed,
+        Self::BadAnswer,
+        Self::Timeout,
+        Self::ClientTimeout,
+        Self::NotReady,
+    ];
+
+    /// The word in `X-Gateway-Refusal` and in metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NoRoute => "no_route",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::BadRequest => "bad_request",
+            Self::AccessDenied => "access_denied",
+            Self::NoServer => "no_server",
+            Self::ConnectFailed => "connect_failed",
+            Self::BadAnswer => "bad_answer",
+            Self::Timeout => "timeout",
+            Self::ClientTimeout => "client_timeout",
+            Self::NotReady => "not_ready",
+        }
+    }
+
+    /// The status it is answered with.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::NoRoute => 404,
+            Self::MethodNotAllowed => 405,
+            Self::BadRequest => 400,
+            Self::AccessDenied => 403,
+            Self::NoServer | Self::NotReady => 503,
+            Self::ConnectFailed | Self::BadAnswer => 502,
+            Self::Timeout => 504,
+            Self::ClientTimeout => 408,
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::NoRoute => "No route matches this request",
+            Self::MethodNotAllowed => "The method is not allowed here",
+            Self::BadRequest => "The request cannot be forwarded",
+            Self::AccessDenied => "Access denied",
+            Self::NoServer => "No server is available",
+            Self::ConnectFailed => "No connection to the server",
+            Self::BadAnswer => "The server gave no valid answer",
+            Self::Timeout => "The server took too long",
+            Self::ClientTimeout => "The request took too long to arrive",
+            Self::NotReady => "The gateway has no configuration yet",
+        }
+    }
+}
+
+/// What else is said with a refusal.
+#[derive(Debug, Default)]
+pub(crate) struct Details {
+    /// More than the title, for whoever called.
+    pub(crate) detail: &'static str,
+    /// `Allow`.
+    pub(crate) allow: Option<String>,
+    /// `Retry-After` in seconds.
+    pub(crate) retry_after: Option<u32>,
+}
+
+/// The most of an unread request body that is read and thrown away to keep the connection.
+const DRAIN_BYTES: u64 = 64 * 1024;
+
+/// Answers with a refusal. The connection is kept where HTTP allows: a short unread body is read first.
+pub(crate) async fn refuse(
+    session: &mut Session,
+    refusal: Refusal,
+    details: Details,
+    id: &RequestId,
+) -> pingora::Result<()> {
+    let status = refusal.status();
+    let mut body = format!("{{\"status\":{status},\"title\":\"{}\"", refusal.title());
+    if !details.detail.is_empty() {
+        let _ = write!(body, ",\"detail\":\"{}\"", details.detail);
+    }
+    body.push('}');
+    if matches!(refusal, Refusal::BadRequest | Refusal::ClientTimeout) {
+        // Where such a request ends is not for us to guess.
+        session.set_keepalive(None);
+    }
+    let mut response = ResponseHeader::build_no_case(status, Some(10))?;
+    response.insert_header(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    )?;
+    response.insert_header("x-gateway-refusal", HeaderValue::from_static(refusal.word()))?;
+    if let Some(allow) = details.allow {
+        response.insert_header(header::ALLOW, allow)?;
+    }
+    if let Some(seconds) = details.retry_after {
+        response.insert_header(header::RETRY_AFTER, HeaderValue::from(seconds))?;
+    }
+    answer(session, response, Bytes::from(body), id).await
+}
+
+/// Sends an answer of the gateway's own, whole.
+pub(crate) async fn answer(
+    session: &mut Session,
+    mut response: ResponseHeader,
+    body: Bytes,
+    id: &RequestId,
+) -> pingora::Result<()> {
+    let has_body = !matches!(response.status.as_u16(), 204 | 304);
+    if has_body {
+        response.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+    }
+    response.insert_header(X_REQUEST_ID, id.to_value())?;
+    keep_despite_short_body(session);
+    let to_head = session.req_header().method == http::Method::HEAD;
+    let session = session.as_downstream_mut();
+    session.write_response_header(Box::new(response)).await?;
+    let body = if to_head || !has_body { Bytes::new() } else { body };
+    session.write_response_body(body, true).await
+}
+
+/// Lets the engine read the rest of a short body after the answer, instead of closing the connection on it.
+fn keep_despite_short_body(session: &mut Session) {
+    let length = session.req_header().headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let expects = session.req_header().headers.contains_key(header::EXPECT);
+    if length.is_some_and(|length| length <= DRAIN_BYTES) && !expects {
+        let session = session.as_downstream_mut();
+        session.set_close_on_response_before_downstream_finish(false);
+        session.set_total_drain_timeout(Some(std::time::Duration::from_secs(1)));
+    }
+}

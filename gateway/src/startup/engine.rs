@@ -1,0 +1,100 @@
+//! The engine's own keys of the start-up file: which there are, and what of their values would break the engine.
+
+use std::collections::BTreeMap;
+
+use meta::{
+    check::near,
+    document::{Flaw, Subject, decode},
+};
+use pingora_core::server::configuration::ServerConf;
+use serde_json::{Map, Value as Json, json};
+
+/// The engine's keys with their default values.
+fn keys() -> Map<String, Json> {
+    match serde_json::to_value(ServerConf::default()) {
+        Ok(Json::Object(keys)) => keys,
+        _ => Map::new(),
+    }
+}
+
+/// Takes the engine's keys out of `from`.
+pub(super) fn take(from: &mut Map<String, Json>, flaws: &mut Vec<Flaw>) -> Option<ServerConf> {
+    let keys = keys();
+    let mut given = Map::new();
+    from.retain(|key, value| {
+        let engines = keys.contains_key(key);
+        if engines {
+            given.insert(key.clone(), value.take());
+        }
+        !engines
+    });
+    let conf = match decode::<ServerConf>(&Json::Object(given)) {
+        Ok(conf) => conf,
+        Err(found) => {
+            flaws.extend(found);
+            return None;
+        }
+    };
+    let mut sound = true;
+    let mut fault = |key: &str, message: &str| {
+        sound = false;
+        flaws.push(Flaw {
+            pointer: format!("/{key}"),
+            message: message.to_owned(),
+            offset: None,
+            subject: Subject::Value,
+        });
+    };
+    if !(1..=1024).contains(&conf.threads) {
+        fault("threads", "use 1 to 1024");
+    }
+    if !(1..=64).contains(&conf.listener_tasks_per_fd) {
+        fault("listener_tasks_per_fd", "use 1 to 64");
+    }
+    if conf.grace_period_seconds.is_some_and(|seconds| seconds > 86_400) {
+        fault("grace_period_seconds", "use 0 to 86400");
+    }
+    if conf.max_blocking_threads == Some(0) {
+        fault("max_blocking_threads", "use 1 or more");
+    }
+    sound.then_some(conf)
+}
+
+/// An unknown key of the start-up file may be meant for one of the engine's.
+pub(super) fn allow_engine_keys(flaw: Flaw) -> Flaw {
+    let Some(key) = flaw.pointer.strip_prefix('/').filter(|key| !key.contains('/')) else {
+        return flaw;
+    };
+    let keys = keys();
+    match near(key, keys.keys().map(String::as_str)) {
+        Some(meant) if flaw.message.contains("unknown key") && !flaw.message.contains("did you mean") => {
+            let message = flaw
+                .message
+                .replacen("; ", &format!("; did you mean {meant:?}? "), 1);
+            let message = if message == flaw.message {
+                format!("{message}; did you mean {meant:?}?")
+            } else {
+                message
+            };
+            Flaw { message, ..flaw }
+        }
+        _ => flaw,
+    }
+}
+
+/// JSON Schema of the engine's keys. What the engine takes as optional has no default to tell the type from: it is left open.
+pub fn schema_of_engine_keys() -> BTreeMap<String, Json> {
+    let described = |value: &Json| match value {
+        Json::Bool(default) => json!({ "type": "boolean", "default": default }),
+        Json::Number(default) => json!({ "type": "integer", "minimum": 0, "default": default }),
+        Json::String(default) => json!({ "type": "string", "default": default }),
+        Json::Array(_) => json!({ "type": "array" }),
+        _ => json!({ "type": ["integer", "string", "null"] }),
+    };
+    let kept = |(key, value): (String, Json)| {
+        let mut schema = described(&value);
+        schema["description"] = json!("As in Pingora.");
+        (key, schema)
+    };
+    keys().into_iter().map(kept).collect()
+}

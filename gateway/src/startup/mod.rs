@@ -1,0 +1,318 @@
+//! The start-up file: what a process needs to know before it has a configuration. YAML; the engine's own keys stand at the top
+//! level and work as in Pingora. Unknown keys are errors.
+
+mod engine;
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use meta::{
+    cidr::Cidr,
+    document::{self, Flaw, Node, Subject, decode},
+    problem::{Problem, dotted},
+};
+use pingora_core::server::configuration::ServerConf;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::Value as Json;
+
+pub use engine::schema_of_engine_keys;
+
+/// What a start-up file says, beside the engine's keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Startup {
+    /// Where clients connect.
+    pub listeners: Vec<Listener>,
+    /// Where the configuration is kept.
+    pub store: StoreSettings,
+    /// Where this proxy tells of itself: `/metrics`, `/livez`, `/readyz`, `/status`.
+    #[serde(default)]
+    pub manage: Manage,
+    /// Whose `X-Forwarded-For` is believed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted_proxies: Vec<Cidr>,
+    /// Whether `//` in a path counts as `/` when routes are matched.
+    #[serde(default)]
+    pub merge_slashes: bool,
+}
+
+/// An address clients connect to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// IP address and port, as in `0.0.0.0:8080` or `[::]:8080`.
+    #[schemars(with = "String")]
+    pub address: SocketAddr,
+}
+
+/// Where the configuration is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StoreSettings {
+    /// A YAML file; edits of it take effect at once.
+    pub file: PathBuf,
+}
+
+/// Where a proxy tells of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Manage {
+    /// IP address and port. An address that is not loopback needs `token_env`.
+    #[serde(default = "Manage::default_address")]
+    #[schemars(with = "String")]
+    pub address: SocketAddr,
+    /// The environment variable that holds the token which `/metrics` and `/status` then ask for (`Authorization: Bearer …`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_env: Option<String>,
+}
+
+impl Manage {
+    fn default_address() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 9092))
+    }
+}
+
+impl Default for Manage {
+    fn default() -> Self {
+        Self {
+            address: Self::default_address(),
+            token_env: None,
+        }
+    }
+}
+
+/// A start-up file that was read and found sound.
+#[derive(Debug)]
+pub struct Settings {
+    /// Our own part.
+    pub startup: Startup,
+    /// The engine's part.
+    pub engine: ServerConf,
+    /// The token of the manage listener.
+    pub manage_token: Option<String>,
+}
+
+/// What is wrong with a start-up file: every problem, one a line, each with its place.
+#[derive(Debug)]
+pub struct BadStartup {
+    file: PathBuf,
+    problems: Vec<Problem>,
+}
+
+impl fmt::Display for BadStartup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = self.problems.iter().map(|problem| in_file(&self.file, problem));
+        f.write_str(&lines.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl std::error::Error for BadStartup {}
+
+/// `FILE:LINE:COLUMN: message`, or `FILE: message` if the problem has no place.
+pub(crate) fn in_file(file: &Path, problem: &Problem) -> String {
+    let space = if problem.position.is_none() { " " } else { "" };
+    format!("{}:{space}{problem}", file.display())
+}
+
+impl Settings {
+    /// Reads and checks the file.
+    pub fn read(file: &Path) -> Result<Self, BadStartup> {
+        let bad = |problems| BadStartup {
+            file: file.to_owned(),
+            problems,
+        };
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| bad(vec![Problem::of_text(None, format!("cannot be read: {error}"))]))?;
+        Self::parse(&text).map_err(bad)
+    }
+
+    /// Reads and checks a text.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        let tree = document::read_tree(text).map_err(|problem| vec![problem])?;
+        let Json::Object(mut ours) = tree.to_value() else {
+            let position = (!text.trim().is_empty()).then(|| tree.start());
+            let message = "a start-up file is a mapping, as in \"listeners: …\"";
+            return Err(vec![Problem::of_text(position, message)]);
+        };
+        let mut flaws = Vec::new();
+        let engine = engine::take(&mut ours, &mut flaws);
+        let startup = match decode::<Startup>(&Json::Object(ours)) {
+            Ok(startup) => Some(startup),
+            Err(found) => {
+                flaws.extend(found.into_iter().map(engine::allow_engine_keys));
+                None
+            }
+        };
+        let token = startup.as_ref().map(|startup| startup.faults(&mut flaws));
+        match (startup, engine, token) {
+            (Some(startup), Some(engine), Some(manage_token)) if flaws.is_empty() => Ok(Self {
+                startup,
+                engine,
+                manage_token,
+            }),
+            _ => Err(problems(&tree, flaws)),
+        }
+    }
+}
+
+fn problems(tree: &Node, flaws: Vec<Flaw>) -> Vec<Problem> {
+    let problem = |flaw: Flaw| {
+        let position = tree.locate(&flaw);
+        let named = match flaw.pointer.as_str() {
+            "" => String::new(),
+            pointer => format!("{}: ", dotted(pointer)),
+        };
+        Problem::of_text(position, format!("{named}{}", flaw.message))
+    };
+    let mut problems: Vec<Problem> = flaws.into_iter().map(problem).collect();
+    problems.sort_by_key(|problem| problem.position);
+    problems
+}
+
+impl Startup {
+    /// Finds what the types do not refuse; gives the manage listener's token.
+    fn faults(&self, flaws: &mut Vec<Flaw>) -> Option<String> {
+        let mut fault = |pointer: String, message: String| {
+            flaws.push(Flaw {
+                pointer,
+                message,
+                offset: None,
+                subject: Subject::Value,
+            })
+        };
+        if self.listeners.is_empty() {
+            fault(
+                "/listeners".into(),
+                "there is none: name at least one, as in { address: \"0.0.0.0:8080\" }".into(),
+            );
+        }
+        let mut taken = vec![(self.manage.address, "manage".to_owned())];
+        for (at, listener) in self.listeners.iter().enumerate() {
+            if let Some((_, by)) = taken.iter().find(|(address, _)| *address == listener.address) {
+                fault(
+                    format!("/listeners/{at}/address"),
+                    format!("{} is taken by {by}", listener.address),
+                );
+            }
+            taken.push((listener.address, format!("listeners[{at}]")));
+        }
+        for (pointer, address) in std::iter::once(("/manage/address".to_owned(), self.manage.address)).chain(
+            self.listeners
+                .iter()
+                .enumerate()
+                .map(|(at, l)| (format!("/listeners/{at}/address"), l.address)),
+        ) {
+            if address.port() == 0 {
+                fault(
+                    pointer,
+                    "port 0 is any free port, and nobody would know which: choose one".into(),
+                );
+            }
+        }
+        if self.store.file.as_os_str().is_empty() || self.store.file.is_dir() {
+            fault(
+                "/store/file".into(),
+                "this is no file: name one, as in data/meta.yaml".into(),
+            );
+        }
+        let token = self
+            .manage
+            .token_env
+            .as_ref()
+            .map(|name| (name, std::env::var(name).unwrap_or_default()));
+        match token {
+            Some((name, token)) if token.len() < 16 => {
+                fault(
+                    "/manage/token_env".into(),
+                    format!("the environment variable {name:?} holds no token of 16 characters or more"),
+                );
+                None
+            }
+            Some((_, token)) => Some(token),
+            None if !self.manage.address.ip().is_loopback() => {
+                let message = "everyone could reach this address: listen on 127.0.0.1, or set token_env";
+                fault("/manage/address".into(), message.into());
+                None
+            }
+            None => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const GOOD: &str = "listeners: [{ address: \"127.0.0.1:8080\" }]\nstore: { file: data/meta.yaml }\n";
+
+    fn complaints(text: &str) -> String {
+        let problems = Settings::parse(text).unwrap_err();
+        problems
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    #[test]
+    fn ours_and_the_engines_keys_stand_side_by_side() {
+        let settings = Settings::parse(&format!("{GOOD}threads: 3\nwork_stealing: false\n")).unwrap();
+        assert_eq!(
+            (settings.engine.threads, settings.engine.work_stealing),
+            (3, false)
+        );
+        assert_eq!(settings.startup.listeners.len(), 1);
+        assert_eq!(settings.startup.manage, Manage::default());
+    }
+
+    #[test]
+    fn every_mistake_is_reported_with_its_place_and_what_is_right() {
+        let text = "listeners: [{ adress: \"127.0.0.1:8080\" }]\nstore: {}\ntreads: 2\nthreads: many\nmanage: { address: 9092 }\n";
+        let complaints = complaints(text);
+        for part in [
+            "1:15: ",
+            "did you mean \"address\"",
+            "2:",
+            "\"file\" is missing",
+            "3:1: ",
+            "did you mean \"threads\"",
+            "4:10: ",
+        ] {
+            assert!(complaints.contains(part), "{part} is not in:\n{complaints}");
+        }
+        assert!(
+            complaints.lines().any(|line| line.starts_with("5:")),
+            "{complaints}"
+        );
+    }
+
+    #[test]
+    fn what_would_make_a_process_without_a_listener_or_in_the_open_is_refused() {
+        for (text, part) in [
+            ("listeners: []\nstore: { file: a }\n".to_owned(), "there is none"),
+            (format!("{GOOD}threads: 0\n"), "threads"),
+            (
+                format!("{GOOD}manage: {{ address: \"0.0.0.0:9092\" }}\n"),
+                "everyone could reach",
+            ),
+            (
+                format!("{GOOD}manage: {{ address: \"127.0.0.1:8080\" }}\n"),
+                "is taken by manage",
+            ),
+            (
+                format!("{GOOD}manage: {{ token_env: NO_SUCH_VARIABLE_AT_ALL }}\n"),
+                "holds no token",
+            ),
+            (GOOD.replace("8080", "0"), "port 0"),
+            ("- a\n".to_owned(), "a start-up file is a mapping"),
+        ] {
+            let complaints = complaints(&text);
+            assert!(complaints.contains(part), "{text}: {complaints}");
+        }
+    }
+}
