@@ -1,0 +1,59 @@
+# The commands of this repository. Each installs what it needs and the machine lacks (Debian, Ubuntu) or says
+# what is missing.
+#
+#   make run      the gateway with three demo services, ready to try
+#   make test     everything that is checked: format, lints, docs, all tests
+#   make check    the same without running tests
+#   make bench    ours beside bare Pingora, nginx and HAProxy; ARGS="--seconds 1 --rounds 3 --target ours,nginx"
+#   make audit    licences, sources and unused dependencies
+#   make fuzz     every fuzz target for SECONDS (60) each
+#   make ui       the web page
+
+ARGS ?=
+SECONDS ?= 60
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+# rustup puts programs where a shell that was open before does not look.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+BUILD_NEEDS := cargo cc cmake protoc
+
+.PHONY: run test check bench audit fuzz ui
+
+# `quick` is the release profile without link-time optimisation: a first look should not take the minutes that
+# only figures need.
+run:
+	@.ci/need $(BUILD_NEEDS)
+	@cargo build --locked --profile quick --package gateway --bins
+	@exec $(TARGET_DIR)/quick/gateway --quickstart
+
+check:
+	@.ci/need $(BUILD_NEEDS)
+	@cargo fmt --all --check
+	@cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
+	@RUSTDOCFLAGS=-Dwarnings cargo doc --locked --workspace --no-deps --quiet
+
+# Documentation tests first: nextest does not run them, and its summary belongs at the end.
+test: check
+	@cargo test --locked --workspace --doc --quiet
+	@if cargo nextest --version >/dev/null 2>&1; \
+	then cargo nextest run --locked --workspace; \
+	else cargo test --locked --workspace --lib --bins --tests --quiet; fi
+
+# Figures are taken from release builds only.
+bench:
+	@.ci/need $(BUILD_NEEDS) taskset
+	@cargo bench --locked --package gateway --bench load -- $(ARGS)
+
+# Advisories are not asked for: their database is a download of its own. `cargo deny check` asks.
+audit:
+	@.ci/need cargo cargo-deny cargo-machete
+	@cargo deny --locked check bans licenses sources
+	@cargo machete
+
+# The sanitizers are switched on by an unstable flag, which the stable compiler takes with RUSTC_BOOTSTRAP.
+fuzz:
+	@.ci/need $(BUILD_NEEDS) cargo-fuzz
+	@set -e; export RUSTC_BOOTSTRAP=1; for target in $$(cargo fuzz list --fuzz-dir tests/fuzz); do \
+	  cargo fuzz run --fuzz-dir tests/fuzz $$target -- -max_total_time=$(SECONDS); done
+
+ui:
+	@echo "There is no web page yet." >&2; exit 1
