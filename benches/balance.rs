@@ -16,6 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use gateway::clock::Moment;
 use gateway::cluster::{Cluster, Outcome, Prober, Registry, Resolve, Target, Tried, hash_of};
 use meta::{id::Id, model};
 use serde_json::{Value, json};
@@ -71,10 +72,10 @@ fn only(clusters: HashMap<Id, Arc<Cluster>>) -> Arc<Cluster> {
 
 fn pick(cluster: &Cluster, key: u64) {
     let mut tried = Tried::new();
-    let picked = cluster.pick(|| hash_of(&key.to_le_bytes()), &mut tried);
+    let picked = cluster.pick(Moment::now(), || hash_of(&key.to_le_bytes()), &mut tried);
     let latency = Duration::from_millis(1);
     if let Ok(picked) = black_box(picked) {
-        picked.permit.finish(Outcome::Success { latency });
+        picked.permit.finish(Outcome::Success { latency }, Moment::now());
     }
 }
 

@@ -13,9 +13,14 @@ use std::{
 
 use async_trait::async_trait;
 use gateway::{
+    clock::Moment,
     cluster::{Cluster, Outcome, Prober, Registry, Resolve, Target, Tried, hash_of},
     edge::{Request, SavedParams},
     exchange::{Connection, Idleness, Pool, Progress, RequestBody},
+    limiter::{
+        KeyHasher, Rate, Ticks,
+        keyed::{KeyedGates, KeyedRates},
+    },
     router::{Entry, Lookup, Router},
 };
 use http::Method;
@@ -214,8 +219,11 @@ impl Resolve for Nobody {
 
 fn cluster(registry: &Registry, load_balance: serde_json::Value) -> Arc<Cluster> {
     let server = |n: usize| {
-        let value =
-            json!({ "id": format!("s{n}"), "address": format!("10.0.0.1:{}", n + 1), "weight": 1 + n % 3 });
+        let value = json!({
+            "id": format!("s{n}"), "address": format!("10.0.0.1:{}", n + 1), "weight": 1 + n % 3,
+            "limit": { "requests_per_second": 1e6, "burst": 1000, "max_in_flight": 100 },
+            "breaker": { "consecutive_failures": 1000, "failure_percent": 100, "slow_call": "1s" },
+        });
         Arc::<model::Server>::new(serde_json::from_value(value).expect("a good server"))
     };
     let servers: Vec<_> = (0..20).map(server).collect();
@@ -244,17 +252,53 @@ async fn a_pick_and_its_permit_allocate_nothing_whatever_the_algorithm() {
                 let mut tried = Tried::new();
                 // A first attempt, and a second at another server.
                 for _ in 0..2 {
-                    let picked = cluster.pick(|| hash_of(&key.to_le_bytes()), &mut tried);
+                    let picked = cluster.pick(Moment::now(), || hash_of(&key.to_le_bytes()), &mut tried);
                     let latency = Duration::from_millis(1);
                     picked
                         .expect("all are usable")
                         .permit
-                        .finish(Outcome::Success { latency });
+                        .finish(Outcome::Success { latency }, Moment::now());
                 }
             }
         });
         assert_eq!(counted, 0, "{load_balance}");
     }
+}
+
+#[tokio::test]
+async fn refusing_allocates_nothing_either() {
+    let registry = Registry::with(Handle::current(), Arc::new(Nobody), Arc::new(Nobody));
+    let cluster = cluster(&registry, json!("round_robin"));
+    let held: Vec<_> =
+        std::iter::from_fn(|| cluster.pick(Moment::now(), || 0, &mut Tried::new()).ok()).collect();
+    assert_eq!(held.len(), 20 * 100);
+    let counted = allocations(|| {
+        for _ in 0..100 {
+            let refused = cluster.pick(Moment::now(), || 0, &mut Tried::new());
+            assert!(refused.is_err());
+        }
+    });
+    assert_eq!(counted, 0);
+}
+
+#[test]
+fn a_limit_for_each_key_allocates_nothing_for_a_key() {
+    let rates = KeyedRates::new(1 << 12);
+    let gates = Arc::new(KeyedGates::new(1 << 12));
+    let rate = Rate::new(1.0, Duration::from_secs(60), 1).expect("a good rate");
+    let mut client = 0_u32;
+    let counted = allocations(|| {
+        for _ in 0..1000 {
+            client += 1;
+            let mut key = KeyHasher::new(1);
+            key.add_ip(std::net::Ipv4Addr::from_bits(client).into());
+            key.add(b"tenant");
+            let key = key.finish();
+            let admitted = rates.take(key, &rate, Ticks::from_nanos(1));
+            assert!(admitted.is_ok() && gates.enter(key, 1).is_some());
+        }
+    });
+    assert_eq!(counted, 0);
 }
 
 /// Answers every request with the same bytes, and waits in between like a socket.

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Scenario::ALL)]
     pub(crate) scenario: Vec<Scenario>,
     /// Whom it is sent to, separated by commas.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Target::ALL)]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Target::USUAL)]
     pub(crate) target: Vec<Target>,
     /// Connections at a time (a quarter of it for 1 MB bodies).
     #[arg(long, default_value_t = 64)]
@@ -30,6 +30,9 @@ pub(crate) struct Arguments {
     /// The gateway to measure, if not the one built with this bench.
     #[arg(long, default_value = env!("CARGO_BIN_EXE_gateway"))]
     pub(crate) gateway: PathBuf,
+    /// Another build of the gateway, for `--target ours,other`: what a change costs.
+    #[arg(long)]
+    pub(crate) other: Option<PathBuf>,
 
     /// Runs as the bare proxy: where to listen, where to forward.
     #[arg(long, hide = true, num_args = 2)]

@@ -9,11 +9,14 @@ use crate::scenario::Scenario;
 use crate::target::Target;
 
 /// Which ratios are of interest.
-const COMPARED: [(Target, Target); 5] = [
+const COMPARED: [(Target, Target); 8] = [
     (Target::Ours, Target::Bare),
     (Target::Ours, Target::Nginx),
     (Target::Ours, Target::Haproxy),
     (Target::Ours10k, Target::Bare),
+    (Target::Guarded, Target::Ours),
+    (Target::Guarded, Target::Other),
+    (Target::Ours, Target::Other),
     (Target::Bare, Target::Nginx),
 ];
 

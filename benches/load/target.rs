@@ -24,6 +24,10 @@ pub(crate) enum Target {
     Ours,
     /// This gateway with 10,000 routes, each with a condition and a split over two clusters
     Ours10k,
+    /// This gateway with one route, and every limit and breaker there is, none of which refuses anything
+    Guarded,
+    /// Another build of this gateway with one route: `--other`
+    Other,
     /// A bare Pingora proxy of a few lines
     Bare,
     /// nginx, one worker
@@ -33,12 +37,22 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    pub(crate) const ALL: [Self; 5] = [Self::Ours, Self::Ours10k, Self::Bare, Self::Nginx, Self::Haproxy];
+    /// Those that are measured unless told otherwise.
+    pub(crate) const USUAL: [Self; 6] = [
+        Self::Ours,
+        Self::Ours10k,
+        Self::Guarded,
+        Self::Bare,
+        Self::Nginx,
+        Self::Haproxy,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours",
             Self::Ours10k => "ours-10k",
+            Self::Guarded => "guarded",
+            Self::Other => "other",
             Self::Bare => "bare",
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
@@ -144,7 +158,7 @@ fn prepare(
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     Ok(Ok(match target {
-        Target::Ours | Target::Ours10k => {
+        Target::Ours | Target::Ours10k | Target::Guarded | Target::Other => {
             let manage = match free_address() {
                 Ok(manage) => manage,
                 Err(message) => return Ok(Err(message)),
@@ -152,21 +166,31 @@ fn prepare(
             let objects = directory.join("meta.yaml");
             fs::write(
                 &objects,
-                if target == Target::Ours {
-                    one_route(backend)
-                } else {
-                    many_routes(backend)
+                match target {
+                    Target::Ours10k => many_routes(backend),
+                    Target::Guarded => guarded_route(backend),
+                    _ => one_route(backend),
                 },
             )?;
             fs::write(
                 &file,
                 format!(
                     "threads: 1\nlisteners: [ {{ address: \"{listen}\" }} ]\nstore: {{ file: \"{}\" }}\n\
-                     manage: {{ address: \"{manage}\" }}\n",
-                    objects.display()
+                     manage: {{ address: \"{manage}\" }}\n{}",
+                    objects.display(),
+                    if target == Target::Guarded {
+                        "limit: { requests_per_second: 10000000, max_in_flight: 1000000 }\n"
+                    } else {
+                        ""
+                    }
                 ),
             )?;
-            words(&[&text(&arguments.gateway), "-c", &text(&file)])
+            let program = match (target, &arguments.other) {
+                (Target::Other, Some(other)) => other,
+                (Target::Other, None) => return Ok(Err("which other one? say --other FILE".to_owned())),
+                _ => &arguments.gateway,
+            };
+            words(&[&text(program), "-c", &text(&file)])
         }
         Target::Bare => {
             let this = std::env::current_exe()?;
@@ -213,6 +237,22 @@ fn clusters(backend: &Addresses) -> String {
 fn one_route(backend: &Addresses) -> String {
     let routes = "routes:\n- { id: all, match: { path: \"/*\" }, to: [ { cluster: first } ] }\n";
     clusters(backend) + routes
+}
+
+/// Everything that can refuse stands in the way, and none of it does.
+fn guarded_route(backend: &Addresses) -> String {
+    let limit = "{ requests_per_second: 1000000, burst: 1000000, max_in_flight: 100000 }";
+    let breaker = "{ consecutive_failures: 5, failure_percent: 50, slow_call: 2s }";
+    let yaml = clusters(backend)
+        .replace(
+            "- { id: first, ",
+            &format!("- {{ id: first, limit: {limit}, breaker: {breaker}, "),
+        )
+        .replace("- id: first\n", &format!("- id: first\n  limit: {limit}\n"));
+    let keyed = limit.replace("{ ", "{ key: client_ip, ");
+    format!(
+        "{yaml}routes:\n- {{ id: all, match: {{ path: \"/*\" }}, to: [ {{ cluster: first }} ], limit: {keyed}, breaker: {breaker} }}\n"
+    )
 }
 
 fn many_routes(backend: &Addresses) -> String {

@@ -24,6 +24,7 @@ use pingora_core::{
 use pingora_proxy::http_proxy;
 
 use crate::{
+    admission::ProxyGuard,
     commandline,
     edge::TrustedProxies,
     filters::{Filter, Filters},
@@ -103,6 +104,10 @@ impl Builder {
         };
         let configuration = server.add_service(background_service("configuration", configurator));
 
+        let guard = startup
+            .limit
+            .as_ref()
+            .map(|limit| Arc::new(ProxyGuard::new(limit)));
         let proxy = Proxy {
             live: live.clone(),
             metrics: metrics.clone(),
@@ -113,6 +118,7 @@ impl Builder {
             } else {
                 MergeSlashes::No
             },
+            guard: guard.clone(),
         };
         let mut http = http_proxy(&server.configuration, proxy);
         http.server_options = Some(HttpServerOptions::default());
@@ -130,6 +136,7 @@ impl Builder {
         let manage = ManageApp {
             live,
             metrics: metrics.clone(),
+            guard,
             token: manage_token,
             listeners,
             started: Instant::now(),

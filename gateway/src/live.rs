@@ -28,10 +28,12 @@ use tokio::{
 };
 
 use crate::{
-    cluster::{Registry, ServerStatus},
+    admission::RouteGuard,
+    clock::Moment,
+    cluster::{Registry, Server, ServerStatus, task::Task},
     filters::Filters,
     metrics::Metrics,
-    snapshot::{Snapshot, Workshop},
+    snapshot::{ClusterStatus, RouteStatus, Snapshot, Workshop},
 };
 
 /// The configuration that serves requests, and what is known about it.
@@ -91,6 +93,45 @@ impl Live {
             .unwrap_or_default()
     }
 
+    /// The clusters that serve, by id.
+    pub(crate) fn clusters(&self, now: Moment) -> Vec<ClusterStatus> {
+        let snapshot = self.snapshot();
+        snapshot
+            .as_ref()
+            .map(|snapshot| snapshot.clusters(now))
+            .unwrap_or_default()
+    }
+
+    /// The routes that serve, by id.
+    pub(crate) fn routes(&self, now: Moment) -> Vec<RouteStatus> {
+        let snapshot = self.snapshot();
+        snapshot
+            .as_ref()
+            .map(|snapshot| snapshot.routes(now))
+            .unwrap_or_default()
+    }
+
+    /// The limit and breaker of the route of that id, if it has any.
+    pub(crate) fn route_guard(&self, id: &str) -> Option<Arc<RouteGuard>> {
+        self.snapshot().as_ref()?.route_guard(id).cloned()
+    }
+
+    /// The server of that id.
+    pub(crate) fn server(&self, id: &str) -> Option<Arc<Server>> {
+        self.workshop.get()?.registry.server(id)
+    }
+
+    /// Once a second, off the request path: what time has made due.
+    fn tick(&self, now: Moment) {
+        if let Some(workshop) = self.workshop.get() {
+            workshop.registry.tick(now);
+            workshop.metrics.statistics.tick(now.second());
+        }
+        if let Some(snapshot) = self.snapshot().as_ref() {
+            snapshot.tick(now);
+        }
+    }
+
     fn note(&self, change: impl FnOnce(&mut Configuration)) {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -135,6 +176,7 @@ impl BackgroundService for Configurator {
             seen: None,
             retired: Vec::new(),
         };
+        let _ticking = Task::spawn(&Handle::current(), tick(self.live.clone()));
         let first = self.store.load().await;
         let mut wait = self.take(first, &mut memory, *BACK_OFF.start());
         // The listeners open now, with a configuration or without one: without, requests are refused with 503.
@@ -162,6 +204,16 @@ impl BackgroundService for Configurator {
                 _ = shutdown.changed() => return,
             }
         }
+    }
+}
+
+/// Ticks for ever, a little after the beginning of each second of the process.
+async fn tick(live: Arc<Live>) {
+    loop {
+        let now = Moment::now();
+        let next = Moment::after_start(Duration::from_secs(now.second() + 1));
+        sleep(next.since(now)).await;
+        live.tick(Moment::now());
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fmt::Write,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -12,7 +12,9 @@ use std::{
 
 use meta::id::Id;
 
-use crate::refusal::Refusal;
+use serde::Serialize;
+
+use crate::{kept::Kept, refusal::Refusal, statistics::Statistics};
 
 /// Upper bounds of the latency histogram's buckets in microseconds.
 const BUCKETS_US: [u64; 12] = [
@@ -20,15 +22,17 @@ const BUCKETS_US: [u64; 12] = [
 ];
 
 /// Everything a gateway counts, beside what its servers count themselves.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Metrics {
     /// Requests that no route took.
     pub(crate) unrouted: RouteCounters,
     refusals: [AtomicU64; Refusal::ALL.len()],
     mirrors: [AtomicU64; 3],
     in_flight: AtomicU64,
-    routes: Mutex<HashMap<Id, Arc<RouteCounters>>>,
-    clusters: Mutex<HashMap<Id, Arc<ClusterCounters>>>,
+    /// Of the proxy as a whole, as clients see it.
+    pub(crate) statistics: Statistics,
+    routes: Kept<RouteCounters>,
+    clusters: Kept<ClusterCounters>,
 }
 
 /// What is counted of one route.
@@ -60,14 +64,45 @@ impl RouteCounters {
     }
 }
 
-impl ClusterCounters {
-    pub(crate) fn count_retry(&self) {
-        self.retries.fetch_add(1, Relaxed);
+/// Requests of a route by class of status.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct RequestCounts {
+    none: u64,
+    #[serde(rename = "1xx")]
+    interim: u64,
+    #[serde(rename = "2xx")]
+    success: u64,
+    #[serde(rename = "3xx")]
+    redirection: u64,
+    #[serde(rename = "4xx")]
+    client_error: u64,
+    #[serde(rename = "5xx")]
+    server_error: u64,
+}
+
+impl RouteCounters {
+    pub(crate) fn requests(&self) -> RequestCounts {
+        let [none, interim, success, redirection, client_error, server_error] =
+            self.classes.each_ref().map(|class| class.load(Relaxed));
+        RequestCounts {
+            none,
+            interim,
+            success,
+            redirection,
+            client_error,
+            server_error,
+        }
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl ClusterCounters {
+    pub(crate) fn retries(&self) -> u64 {
+        self.retries.load(Relaxed)
+    }
+
+    pub(crate) fn count_retry(&self) {
+        self.retries.fetch_add(1, Relaxed);
+    }
 }
 
 /// A request that is being answered; counted as in flight until dropped.
@@ -108,18 +143,18 @@ impl Metrics {
 
     /// The counters of a route; they survive every change of it.
     pub(crate) fn route(&self, id: &Id) -> Arc<RouteCounters> {
-        lock(&self.routes).entry(id.clone()).or_default().clone()
+        self.routes.get(id)
     }
 
     /// The counters of a cluster; they survive every change of it.
     pub(crate) fn cluster(&self, id: &Id) -> Arc<ClusterCounters> {
-        lock(&self.clusters).entry(id.clone()).or_default().clone()
+        self.clusters.get(id)
     }
 
     /// Forgets the counters of what is gone.
     pub(crate) fn keep_only<R, C>(&self, routes: &HashMap<Id, R>, clusters: &HashMap<Id, C>) {
-        lock(&self.routes).retain(|id, _| routes.contains_key(id));
-        lock(&self.clusters).retain(|id, _| clusters.contains_key(id));
+        self.routes.keep_only(routes);
+        self.clusters.keep_only(clusters);
     }
 
     /// Writes everything in Prometheus' text format, version 0.0.4.
@@ -129,11 +164,7 @@ impl Metrics {
             "# TYPE gateway_requests_in_flight gauge\ngateway_requests_in_flight {}",
             self.in_flight()
         );
-        let mut routes: Vec<_> = lock(&self.routes)
-            .iter()
-            .map(|(id, counters)| (id.to_string(), counters.clone()))
-            .collect();
-        routes.sort_by(|one, other| one.0.cmp(&other.0));
+        let routes = self.routes.all();
         self.write_requests(out, &routes);
         self.write_durations(out, &routes);
         family(
@@ -162,12 +193,7 @@ impl Metrics {
             );
         }
         family(out, "gateway_retries_total", "Requests sent again, by cluster.");
-        let mut clusters: Vec<_> = lock(&self.clusters)
-            .iter()
-            .map(|(id, c)| (id.to_string(), c.clone()))
-            .collect();
-        clusters.sort_by(|one, other| one.0.cmp(&other.0));
-        for (id, counters) in clusters {
+        for (id, counters) in self.clusters.all() {
             let _ = writeln!(
                 out,
                 "gateway_retries_total{{cluster=\"{id}\"}} {}",
@@ -176,7 +202,7 @@ impl Metrics {
         }
     }
 
-    fn write_requests(&self, out: &mut String, routes: &[(String, Arc<RouteCounters>)]) {
+    fn write_requests(&self, out: &mut String, routes: &[(Id, Arc<RouteCounters>)]) {
         family(
             out,
             "gateway_requests_total",
@@ -201,7 +227,7 @@ impl Metrics {
         }
     }
 
-    fn write_durations(&self, out: &mut String, routes: &[(String, Arc<RouteCounters>)]) {
+    fn write_durations(&self, out: &mut String, routes: &[(Id, Arc<RouteCounters>)]) {
         let name = "gateway_request_duration_seconds";
         let _ = writeln!(
             out,

@@ -9,6 +9,7 @@ use std::{
     time::Instant,
 };
 
+use meta::model::PriorityClass;
 use pingora_http::RequestHeader;
 use tokio::net::TcpStream;
 
@@ -84,6 +85,7 @@ impl Copy {
             upstream: &self.upstream,
             hash: self.hash,
             retry: None,
+            class: PriorityClass::Sheddable,
             started,
             deadline,
         };
@@ -104,7 +106,7 @@ impl Copy {
             .await
         {}
         if answered.connection.is_complete() {
-            answered.finish();
+            answered.finish(Instant::now());
             Ok(())
         } else {
             answered.fail();

@@ -16,10 +16,14 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use tokio::net::TcpStream;
 
 use crate::{
-    attempts::{Call, CallError, ClientBody, Deadline, call},
+    admission::{CountedFor, ProxyGuard, RoutePass},
+    attempts::{Answered, Call, CallError, ClientBody, Deadline, call},
+    clock::Moment,
+    cluster::Outcome,
     edge::{Forwarding, Request, RequestId, SavedParams, TrustedProxies, X_REQUEST_ID},
     exchange::Connection,
     filters::{FilterRequest, Verdict},
+    limiter::{Entered, Exceeded},
     live::Live,
     metrics::{Metrics, RouteCounters},
     mirror::{self, Mirrors},
@@ -29,6 +33,7 @@ use crate::{
     router::Lookup,
     snapshot::{BalanceKey, Route, Upstream},
     split::stable_hash,
+    statistics,
 };
 
 /// The proxy as the engine knows it.
@@ -38,6 +43,7 @@ pub(crate) struct Proxy {
     pub(crate) mirrors: Arc<Mirrors>,
     pub(crate) trusted: TrustedProxies,
     pub(crate) slashes: MergeSlashes,
+    pub(crate) guard: Option<Arc<ProxyGuard>>,
 }
 
 /// What is known of a request before anything is done about it.
@@ -53,6 +59,17 @@ enum Decision {
     Forward(Box<Plan>),
     Answer(crate::filters::Answer, Box<Matched>),
     Refuse(Refusal, Details, Option<Arc<Route>>),
+}
+
+impl Decision {
+    /// The route that has a word to say about it still.
+    fn matched(&self) -> Option<&Matched> {
+        match self {
+            Self::Forward(plan) => Some(&plan.matched),
+            Self::Answer(_, matched) => Some(matched),
+            Self::Refuse(..) => None,
+        }
+    }
 }
 
 /// A route that takes the request, and what its response filters need to know.
@@ -71,10 +88,21 @@ struct Plan {
     mirror: Option<(Arc<Upstream>, u64)>,
 }
 
-/// How a request ended, for the counters: the status the client got, 0 if none or not the whole.
+/// How a request ended, for the counters.
 struct Ended {
-    status: u16,
+    how: End,
+    /// When, if that is known already.
+    at: Option<Instant>,
     route: Option<Arc<Route>>,
+}
+
+enum End {
+    /// The client got the whole of an answer with this status.
+    Answered(u16),
+    /// The gateway answered by itself, since it could not or would not serve the request.
+    Refused(Refusal),
+    /// The client got none, or not the whole.
+    Broken,
 }
 
 impl Proxy {
@@ -82,23 +110,95 @@ impl Proxy {
         let _in_flight = self.metrics.begin();
         let caller = self.caller(session);
         session.set_pipelining_enabled(true);
-        let (ended, result) = match self.decide(session, &caller) {
-            Decision::Refuse(refusal, details, route) => {
-                self.metrics.count_refusal(refusal);
-                let result = refuse(session, refusal, details, &caller.id).await;
-                (
-                    Ended {
-                        status: refusal.status(),
-                        route,
-                    },
-                    result,
-                )
+        let now = Moment::of(caller.started);
+        let (ended, result) = match self.enter(now).await {
+            Err(exceeded) => {
+                let details = Details::over_limit(&exceeded);
+                self.refuse(session, Refusal::RateLimited, details, None, &caller)
+                    .await
             }
-            Decision::Answer(given, matched) => self.answer(session, given, matched, &caller).await,
-            Decision::Forward(plan) => self.forward(session, *plan, &caller).await,
+            Ok(_entered) => self.serve(session, &caller, now).await,
         };
         self.count(&ended, &caller);
         result
+    }
+
+    /// A place among the requests of the proxy, if they are limited.
+    async fn enter(&self, now: Moment) -> Result<Option<Entered>, Exceeded> {
+        match &self.guard {
+            None => Ok(None),
+            Some(guard) => guard.enter(now).await.map(Some),
+        }
+    }
+
+    async fn serve(
+        &self,
+        session: &mut Session,
+        caller: &Caller,
+        now: Moment,
+    ) -> (Ended, pingora::Result<()>) {
+        let decision = self.decide(session, caller);
+        let pass = match decision.matched() {
+            Some(matched) if matched.route.guard.is_some() => self.admit(matched, session, caller, now).await,
+            _ => Ok(None),
+        };
+        match (decision, pass) {
+            (Decision::Refuse(refusal, details, route), _) => {
+                self.refuse(session, refusal, details, route, caller).await
+            }
+            (decision, Err((refusal, details))) => {
+                let route = decision.matched().map(|matched| matched.route.clone());
+                self.refuse(session, refusal, details, route, caller).await
+            }
+            (Decision::Answer(given, matched), Ok(_pass)) => {
+                self.answer(session, given, matched, caller).await
+            }
+            (Decision::Forward(plan), Ok(pass)) => {
+                // Whoever may have waited for a place must not count the wait as the server's.
+                let proxy_queues = self.guard.as_ref().is_some_and(|guard| guard.has_queue());
+                let route = &plan.matched.route;
+                let route_queues = route.guard.as_ref().is_some_and(|guard| guard.has_queue());
+                let began = if proxy_queues || route_queues {
+                    Instant::now()
+                } else {
+                    caller.started
+                };
+                self.forward(session, *plan, pass, caller, began).await
+            }
+        }
+    }
+
+    /// What the route's limit and breaker say.
+    async fn admit(
+        &self,
+        matched: &Matched,
+        session: &Session,
+        caller: &Caller,
+        now: Moment,
+    ) -> Result<Option<RoutePass>, (Refusal, Details)> {
+        let Some(guard) = &matched.route.guard else {
+            return Ok(None);
+        };
+        let whom = if guard.has_limit() {
+            guard.counted_for(&self.request(session, caller, &matched.params))
+        } else {
+            CountedFor::Nobody
+        };
+        let place = guard.enter(whom, now).await?;
+        guard.pass(place, now).map(Some)
+    }
+
+    async fn refuse(
+        &self,
+        session: &mut Session,
+        refusal: Refusal,
+        details: Details,
+        route: Option<Arc<Route>>,
+        caller: &Caller,
+    ) -> (Ended, pingora::Result<()>) {
+        let result = refuse(session, refusal, details, &caller.id).await;
+        let (how, at) = (End::Refused(refusal), None);
+        (Ended { how, at, route }, result)
     }
 
     fn caller(&self, session: &Session) -> Caller {
@@ -127,10 +227,7 @@ impl Proxy {
         };
         let head = session.req_header();
         if head.version == http::Version::HTTP_11 && !head.headers.contains_key(http::header::HOST) {
-            let details = Details {
-                detail: "an HTTP/1.1 request needs a Host",
-                ..Details::default()
-            };
+            let details = Details::of("an HTTP/1.1 request needs a Host");
             return Decision::Refuse(Refusal::BadRequest, details, None);
         }
         let request = Request::new(head, caller.client, self.slashes);
@@ -186,8 +283,8 @@ impl Proxy {
         let sticky = route.sticky.as_ref().and_then(|key| hash_of(&view(), key));
         let Some(upstream) = route.split.pick(sticky).cloned() else {
             let details = Details {
-                detail: "the route has no cluster",
-                ..Details::default()
+                retry_after: Some(1),
+                ..Details::of("the route has no cluster")
             };
             return Decision::Refuse(Refusal::NoServer, details, Some(matched.route));
         };
@@ -219,10 +316,12 @@ impl Proxy {
         &self,
         session: &mut Session,
         plan: Plan,
+        mut pass: Option<RoutePass>,
         caller: &Caller,
+        began: Instant,
     ) -> (Ended, pingora::Result<()>) {
         let mut body = ClientBody::new(session);
-        let outcome = self.send(&mut body, &plan, caller).await;
+        let outcome = self.send(&mut body, &plan, caller, began).await;
         let copied = plan.mirror.as_ref().map(|_| body.copy());
         let Plan {
             matched,
@@ -246,42 +345,48 @@ impl Proxy {
             self.mirrors.send(copy, copied, &self.metrics);
         }
         let route = matched.route.clone();
-        let ended = |status| Ended {
-            status,
+        let ended = |how, at| Ended {
+            how,
+            at,
             route: Some(route.clone()),
         };
         match outcome {
             Ok(mut answered) => {
+                let status = answered.head.status.as_u16();
+                let mut verdict = answered.outcome();
+                if let Some(pass) = &mut pass {
+                    verdict = pass.judge(status, verdict.latency());
+                    if pass.is_probe() {
+                        pass.settle(verdict, Moment::now());
+                    }
+                }
                 let mut response = head_for(&mut answered, &body);
                 let _ = response.insert_header(X_REQUEST_ID, caller.id.to_value());
                 self.filter_response(&matched, body.session, caller, &mut response);
                 let status = response.status.as_u16();
                 let deadline =
                     Deadline::after(caller.started, upstream.timeouts.total.map(|total| total.get()));
-                match relay(
-                    answered,
-                    response,
-                    &mut body,
-                    deadline,
-                    upstream.timeouts.idle.get(),
-                )
-                .await
-                {
-                    Relayed::Whole => (ended(status), Ok(())),
-                    Relayed::Cut | Relayed::ClientGone => (ended(0), Err(broken_off())),
+                let idle = upstream.timeouts.idle.get();
+                match relay(answered, response, &mut body, deadline, idle).await {
+                    Relayed::Whole(at) => {
+                        settle(pass, verdict, at);
+                        (ended(End::Answered(status), Some(at)), Ok(()))
+                    }
+                    Relayed::Cut => {
+                        settle(pass, verdict.failed(), Instant::now());
+                        (ended(End::Broken, None), Err(broken_off()))
+                    }
+                    Relayed::ClientGone => (ended(End::Broken, None), Err(broken_off())),
                 }
             }
-            Err(CallError::ClientGone) => (ended(0), Err(broken_off())),
-            Err(CallError::Refused(refusal, detail)) => {
-                self.metrics.count_refusal(refusal);
-                let retry_after = (refusal == Refusal::NoServer).then_some(1);
-                let details = Details {
-                    detail,
-                    retry_after,
-                    ..Details::default()
-                };
-                let result = refuse(body.session, refusal, details, &caller.id).await;
-                (ended(refusal.status()), result)
+            Err(CallError::ClientGone) => (ended(End::Broken, None), Err(broken_off())),
+            Err(CallError::Refused(refusal, details)) => {
+                if refusal.blames_servers() {
+                    let (now, latency) = (Instant::now(), caller.started.elapsed());
+                    settle(pass, Outcome::Failure { latency }, now);
+                }
+                self.refuse(body.session, refusal, details, Some(route.clone()), caller)
+                    .await
             }
         }
     }
@@ -291,13 +396,15 @@ impl Proxy {
         body: &mut ClientBody<'_>,
         plan: &Plan,
         caller: &Caller,
-    ) -> Result<crate::attempts::Answered, CallError> {
+        began: Instant,
+    ) -> Result<Answered, CallError> {
         let upstream = &plan.upstream;
         let attempt = Call {
             upstream,
             hash: plan.hash,
             retry: plan.matched.route.retry.as_deref().or(upstream.retry.as_ref()),
-            started: caller.started,
+            class: plan.matched.route.class,
+            started: began,
             deadline: Deadline::after(caller.started, upstream.timeouts.total.map(|total| total.get())),
         };
         let peer_is_trusted = self.trusted.contains(caller.peer);
@@ -336,7 +443,8 @@ impl Proxy {
         let result = result.await;
         (
             Ended {
-                status: given.status,
+                how: End::Answered(given.status),
+                at: None,
                 route: Some(matched.route),
             },
             result,
@@ -361,11 +469,38 @@ impl Proxy {
     }
 
     fn count(&self, ended: &Ended, caller: &Caller) {
+        let at = ended.at.unwrap_or_else(Instant::now);
+        let took = at.saturating_duration_since(caller.started);
+        let status = match ended.how {
+            End::Answered(status) => status,
+            End::Refused(refusal) => refusal.status(),
+            End::Broken => 0,
+        };
         let counters: &RouteCounters = ended
             .route
             .as_ref()
             .map_or(&self.metrics.unrouted, |route| &route.counters);
-        counters.count(ended.status, caller.started.elapsed());
+        counters.count(status, took);
+        use statistics::Outcome::{Failure, Success};
+        let second = Moment::of(at).second();
+        match ended.how {
+            End::Answered(status) => {
+                let outcome = if status < 500 { Success } else { Failure };
+                self.metrics.statistics.record(second, outcome, took);
+            }
+            End::Refused(refusal) => {
+                self.metrics.count_refusal(refusal);
+                self.metrics.statistics.refuse(second);
+            }
+            End::Broken => self.metrics.statistics.cancel(second),
+        }
+    }
+}
+
+/// Gives a pass back with what came of the request.
+fn settle(pass: Option<RoutePass>, outcome: Outcome, now: Instant) {
+    if let Some(mut pass) = pass {
+        pass.settle(outcome, Moment::of(now));
     }
 }
 

@@ -1,14 +1,17 @@
 //! Why the gateway answered by itself: a reason with its status, said as `application/problem+json` (RFC 9457) and in
 //! `X-Gateway-Refusal`.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, header};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
-use crate::edge::{RequestId, X_REQUEST_ID};
+use crate::{
+    edge::{RequestId, X_REQUEST_ID},
+    limiter::Exceeded,
+};
 
 /// Why the gateway answered by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +24,10 @@ pub enum Refusal {
     BadRequest,
     /// An `access` filter denied the client.
     AccessDenied,
+    /// A limit is reached: of the proxy, the route, the cluster, or of all its servers.
+    RateLimited,
+    /// A circuit breaker rejects: the route's, or those of all servers of the cluster.
+    Breaker,
     /// The cluster has no server that can be used.
     NoServer,
     /// No connection to a server came about.
@@ -37,11 +44,13 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BadRequest,
         Self::AccessDenied,
+        Self::RateLimited,
+        Self::Breaker,
         Self::NoServer,
         Self::ConnectFailed,
         Self::BadAnswer,
@@ -57,6 +66,8 @@ impl Refusal {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BadRequest => "bad_request",
             Self::AccessDenied => "access_denied",
+            Self::RateLimited => "rate_limited",
+            Self::Breaker => "breaker",
             Self::NoServer => "no_server",
             Self::ConnectFailed => "connect_failed",
             Self::BadAnswer => "bad_answer",
@@ -73,11 +84,17 @@ impl Refusal {
             Self::MethodNotAllowed => 405,
             Self::BadRequest => 400,
             Self::AccessDenied => 403,
-            Self::NoServer | Self::NotReady => 503,
+            Self::RateLimited => 429,
+            Self::NoServer | Self::Breaker | Self::NotReady => 503,
             Self::ConnectFailed | Self::BadAnswer => 502,
             Self::Timeout => 504,
             Self::ClientTimeout => 408,
         }
+    }
+
+    /// Whether a server was asked and it is its doing.
+    pub(crate) const fn blames_servers(self) -> bool {
+        matches!(self, Self::ConnectFailed | Self::BadAnswer | Self::Timeout)
     }
 
     const fn title(self) -> &'static str {
@@ -86,6 +103,8 @@ impl Refusal {
             Self::MethodNotAllowed => "The method is not allowed here",
             Self::BadRequest => "The request cannot be forwarded",
             Self::AccessDenied => "Access denied",
+            Self::RateLimited => "Too many requests",
+            Self::Breaker => "The service is given a pause",
             Self::NoServer => "No server is available",
             Self::ConnectFailed => "No connection to the server",
             Self::BadAnswer => "The server gave no valid answer",
@@ -97,7 +116,7 @@ impl Refusal {
 }
 
 /// What else is said with a refusal.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Details {
     /// More than the title, for whoever called.
     pub(crate) detail: &'static str,
@@ -105,6 +124,41 @@ pub(crate) struct Details {
     pub(crate) allow: Option<String>,
     /// `Retry-After` in seconds.
     pub(crate) retry_after: Option<u32>,
+    /// The limit that is reached: `RateLimit-Policy` and `RateLimit`.
+    pub(crate) limit: Option<Exceeded>,
+}
+
+impl Details {
+    /// Only a word more.
+    pub(crate) fn of(detail: &'static str) -> Self {
+        Self {
+            detail,
+            ..Self::default()
+        }
+    }
+
+    /// A limit is reached.
+    pub(crate) fn over_limit(exceeded: &Exceeded) -> Self {
+        Self {
+            retry_after: Some(whole_seconds(exceeded.wait)),
+            limit: Some(*exceeded),
+            ..Self::of(exceeded.scope.reached())
+        }
+    }
+
+    /// A breaker rejects for so long.
+    pub(crate) fn rejecting(retry_after: Duration) -> Self {
+        Self {
+            retry_after: Some(whole_seconds(retry_after)),
+            ..Self::of("it failed too often; requests pass again after the pause")
+        }
+    }
+}
+
+/// `wait` in seconds, rounded up: who comes back then is not too early. At least 1, since 0 would be an invitation.
+fn whole_seconds(wait: Duration) -> u32 {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    u32::try_from(seconds.max(1)).unwrap_or(u32::MAX)
 }
 
 /// The most of an unread request body that is read and thrown away to keep the connection.
@@ -138,6 +192,11 @@ pub(crate) async fn refuse(
     }
     if let Some(seconds) = details.retry_after {
         response.insert_header(header::RETRY_AFTER, HeaderValue::from(seconds))?;
+        if let Some(limit) = details.limit {
+            let (policy, state) = limit.fields(seconds);
+            response.insert_header("ratelimit-policy", policy)?;
+            response.insert_header("ratelimit", state)?;
+        }
     }
     answer(session, response, Bytes::from(body), id).await
 }
@@ -170,6 +229,6 @@ fn keep_despite_short_body(session: &mut Session) {
     if length.is_some_and(|length| length <= DRAIN_BYTES) && !expects {
         let session = session.as_downstream_mut();
         session.set_close_on_response_before_downstream_finish(false);
-        session.set_total_drain_timeout(Some(std::time::Duration::from_secs(1)));
+        session.set_total_drain_timeout(Some(Duration::from_secs(1)));
     }
 }

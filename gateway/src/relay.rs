@@ -1,5 +1,7 @@
 //! Passes a server's answer on to the client, piece by piece: nothing is read ahead of what the client takes.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::{HeaderValue, Version, header};
 use pingora::{Error, ErrorType};
@@ -15,8 +17,8 @@ use crate::{
 /// How an answer got to the client.
 #[derive(Debug)]
 pub(crate) enum Relayed {
-    /// Whole.
-    Whole,
+    /// Whole, and when.
+    Whole(Instant),
     /// The server broke it off, or took too long in the middle: the client must see that it is incomplete.
     Cut,
     /// The client went away.
@@ -81,13 +83,15 @@ pub(crate) async fn relay(
             .as_downstream_mut()
             .write_response_body(piece, last);
         let written = matches!(deadline.wait(idle, written).await, Ok(Ok(())));
-        if last {
-            answered.finish();
-        } else if written {
+        if !last && written {
             continue;
         }
+        let now = Instant::now();
+        if last {
+            answered.finish(now);
+        }
         return if written {
-            Relayed::Whole
+            Relayed::Whole(now)
         } else {
             Relayed::ClientGone
         };

@@ -3,20 +3,26 @@
 //! Compiling reuses every part of the snapshot before that did not change. What lives longer than a revision (servers, health,
 //! budgets, counters) is not in here, only pointed to.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use meta::{
     check::Checked,
     id::Id,
     language::{Condition, UrlTemplate, Value},
-    model::{self, LoadBalance, Retry, Timeouts},
+    model::{self, LoadBalance, PriorityClass, Retry, Timeouts},
 };
+use serde::Serialize;
 
 use crate::{
+    admission::{RouteGuard, RouteState},
     attempts::RetryBudget,
+    breaker::BreakerStatus,
+    clock::Moment,
     cluster::{Cluster, Registry},
     filters::{AnyFilter, Filters},
-    metrics::{ClusterCounters, Metrics, RouteCounters},
+    kept::Kept,
+    limiter::{Entered, Exceeded, Limit, LimitStatus, Limiter, Scope},
+    metrics::{ClusterCounters, Metrics, RequestCounts, RouteCounters},
     router::{Entry, Router},
     split::Split,
 };
@@ -42,6 +48,8 @@ pub(crate) struct Route {
     pub(crate) filters: Box<[Arc<dyn AnyFilter>]>,
     pub(crate) mirror: Option<Box<(Arc<Upstream>, f64)>>,
     pub(crate) counters: Arc<RouteCounters>,
+    pub(crate) guard: Option<Arc<RouteGuard>>,
+    pub(crate) class: PriorityClass,
     pub(crate) reads_params: bool,
 }
 
@@ -53,7 +61,14 @@ pub(crate) struct Upstream {
     pub(crate) retry: Option<Retry>,
     pub(crate) key: BalanceKey,
     pub(crate) budget: Arc<RetryBudget>,
+    guard: Option<ClusterGuard>,
     counters: Arc<ClusterCounters>,
+}
+
+/// The limit of a cluster as a whole.
+struct ClusterGuard {
+    limit: Limit,
+    limiter: Arc<Limiter>,
 }
 
 /// What a cluster balances by.
@@ -68,6 +83,32 @@ pub(crate) enum BalanceKey {
 }
 
 impl Upstream {
+    /// A place among the requests of the cluster, if they are limited. Does not wait.
+    pub(crate) fn enter(&self, class: PriorityClass, now: Moment) -> Result<Option<Entered>, Exceeded> {
+        let Some(ClusterGuard { limit, limiter }) = &self.guard else {
+            return Ok(None);
+        };
+        Entered::at_once(limiter, limit, class, now).map(Some)
+    }
+
+    /// The same for whoever may wait, for at most `patience`.
+    pub(crate) async fn enter_in_turn(
+        &self,
+        class: PriorityClass,
+        patience: Option<Duration>,
+    ) -> Result<Option<Entered>, Exceeded> {
+        let Some(ClusterGuard { limit, limiter }) = &self.guard else {
+            return Ok(None);
+        };
+        Entered::in_turn(limiter, limit, class, patience).await.map(Some)
+    }
+
+    /// The limit of the cluster as a whole, and how it stands.
+    pub(crate) fn limit(&self, now: Moment) -> Option<LimitStatus> {
+        let guard = self.guard.as_ref()?;
+        Some(guard.limiter.status(Some(&guard.limit), now))
+    }
+
     pub(crate) fn count_retry(&self) {
         self.counters.count_retry();
     }
@@ -79,6 +120,7 @@ impl Route {
         let is_param = |key: &BalanceKey| matches!(key, BalanceKey::Value(Value::Param(_)));
         let mirrored = self.mirror.iter().map(|mirror| &mirror.0);
         !self.filters.is_empty()
+            || self.guard.as_ref().is_some_and(|guard| guard.reads_params())
             || self.rewrite.is_some()
             || self
                 .split
@@ -94,12 +136,87 @@ impl Route {
     }
 }
 
+/// A cluster as `/status` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ClusterStatus {
+    pub(crate) id: Id,
+    /// How many of its servers get traffic.
+    usable: usize,
+    servers: usize,
+    /// How many of them a breaker gives a pause, or tries out.
+    tripped: usize,
+    /// Requests sent again.
+    retries: u64,
+    /// The limit of the cluster as a whole, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<LimitStatus>,
+}
+
+/// A route as `/status` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct RouteStatus {
+    pub(crate) id: Id,
+    /// Requests it took so far, by class of status; `none`: without a whole answer.
+    requests: RequestCounts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<LimitStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) breaker: Option<BreakerStatus>,
+}
+
+impl Snapshot {
+    /// Its clusters, by id.
+    pub(crate) fn clusters(&self, now: Moment) -> Vec<ClusterStatus> {
+        let status = |upstream: &Arc<Upstream>| ClusterStatus {
+            id: upstream.id.clone(),
+            usable: upstream.cluster.usable(),
+            servers: upstream.cluster.servers().count(),
+            tripped: upstream.cluster.tripped(now),
+            retries: upstream.counters.retries(),
+            limit: upstream.limit(now),
+        };
+        let mut all: Vec<_> = self.upstreams.values().map(status).collect();
+        all.sort_by(|one, other| one.id.cmp(&other.id));
+        all
+    }
+
+    /// Its routes, by id.
+    pub(crate) fn routes(&self, now: Moment) -> Vec<RouteStatus> {
+        let status = |route: &Arc<Route>| {
+            let guard = route.guard.as_ref();
+            RouteStatus {
+                id: route.model.id.clone(),
+                requests: route.counters.requests(),
+                limit: guard.and_then(|guard| guard.limit_status(now)),
+                breaker: guard.and_then(|guard| guard.breaker_status(now)),
+            }
+        };
+        let mut all: Vec<_> = self.routes.values().map(status).collect();
+        all.sort_by(|one, other| one.id.cmp(&other.id));
+        all
+    }
+
+    /// The limit and breaker of a route, if it has any.
+    pub(crate) fn route_guard(&self, id: &str) -> Option<&Arc<RouteGuard>> {
+        self.routes.get(id)?.guard.as_ref()
+    }
+
+    /// Once a second: what time has made due at routes.
+    pub(crate) fn tick(&self, now: Moment) {
+        for guard in self.routes.values().filter_map(|route| route.guard.as_ref()) {
+            guard.step(now);
+        }
+    }
+}
+
 /// What compiling needs beside the configuration.
 pub(crate) struct Workshop {
     pub(crate) registry: Registry,
     pub(crate) filters: Filters,
     pub(crate) metrics: Arc<Metrics>,
-    budgets: std::sync::Mutex<HashMap<Id, Arc<RetryBudget>>>,
+    budgets: Kept<RetryBudget>,
+    limiters: Kept<Limiter>,
+    route_states: Kept<RouteState>,
 }
 
 impl Workshop {
@@ -108,7 +225,9 @@ impl Workshop {
             registry,
             filters,
             metrics,
-            budgets: std::sync::Mutex::default(),
+            budgets: Kept::default(),
+            limiters: Kept::default(),
+            route_states: Kept::default(),
         }
     }
 
@@ -128,7 +247,8 @@ impl Workshop {
                 (id, upstream)
             })
             .collect();
-        self.forget_budgets(&upstreams);
+        self.budgets.keep_only(&upstreams);
+        self.limiters.keep_only(&upstreams);
         let routes: HashMap<Id, Arc<Route>> = checked
             .routes()
             .filter(|route| route.enabled)
@@ -142,6 +262,7 @@ impl Workshop {
             })
             .collect();
         self.metrics.keep_only(&routes, &upstreams);
+        self.route_states.keep_only(&routes);
         let router = Router::new(routes.values().map(entry).collect());
         Snapshot {
             router,
@@ -161,27 +282,14 @@ impl Workshop {
                 LoadBalance::ConsistentHash(key) => BalanceKey::Value(key.0.clone()),
                 LoadBalance::RoundRobin | LoadBalance::Random | LoadBalance::LeastRequest => BalanceKey::None,
             },
-            budget: self.budget(id),
+            budget: self.budgets.get(id),
+            guard: model.limit.as_ref().map(|limit| ClusterGuard {
+                limit: Limit::new(limit, Scope::Cluster),
+                limiter: self.limiters.get(id),
+            }),
             counters: self.metrics.cluster(id),
             cluster,
         }
-    }
-
-    /// The budget of a cluster survives every change of it.
-    fn budget(&self, id: &Id) -> Arc<RetryBudget> {
-        let mut budgets = self
-            .budgets
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        budgets.entry(id.clone()).or_default().clone()
-    }
-
-    fn forget_budgets(&self, upstreams: &HashMap<Id, Arc<Upstream>>) {
-        let mut budgets = self
-            .budgets
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        budgets.retain(|id, _| upstreams.contains_key(id));
     }
 
     fn route(&self, model: &Arc<model::Route>, upstreams: &HashMap<Id, Arc<Upstream>>) -> Route {
@@ -200,6 +308,8 @@ impl Workshop {
                 )))
             }),
             counters: self.metrics.route(&model.id),
+            guard: RouteGuard::new(model, || self.route_states.get(&model.id)),
+            class: model.priority_class,
             when: model.matching.when.clone(),
             expires: model.expires,
             sticky: model.sticky.as_ref().map(|key| Box::new(key.0.clone())),

@@ -1,6 +1,7 @@
 //! What the data plane and the control plane of Gateway share.
 
 pub mod address;
+pub mod bounds;
 pub mod check;
 pub mod cidr;
 pub mod document;

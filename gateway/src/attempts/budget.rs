@@ -2,21 +2,15 @@
 //!
 //! One budget a cluster. The share is that of the rule that asks, which may be a route's, so several shares may draw on one count.
 
-use std::{
-    sync::{
-        LazyLock,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
-    },
-    time::Instant,
-};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use crate::clock::Moment;
 
 /// Retries that are always allowed in a second, so that a quiet cluster can retry at all.
 const FREE_PER_SECOND: u32 = 3;
 
 /// Seconds looked back on.
 const WINDOW: u64 = 10;
-
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The retry budget of one cluster on this proxy.
 ///
@@ -36,16 +30,13 @@ struct Slot {
 
 impl RetryBudget {
     /// Counts a request (not a retry) that came at `now`.
-    pub(crate) fn count_request(&self, now: Instant) {
-        self.slot(second(now)).requests.fetch_add(1, Relaxed);
+    pub(crate) fn count_request(&self, now: Moment) {
+        self.slot(now.second()).requests.fetch_add(1, Relaxed);
     }
 
     /// Takes a retry out of the budget, if there is one left under `percent` (0 to 100).
-    pub(crate) fn take(&self, percent: u32) -> bool {
-        self.take_at(second(Instant::now()), percent)
-    }
-
-    fn take_at(&self, second: u64, percent: u32) -> bool {
+    pub(crate) fn take(&self, now: Moment, percent: u32) -> bool {
+        let second = now.second();
         let slot = self.slot(second);
         let before = slot.retries.fetch_add(1, Relaxed);
         if before < FREE_PER_SECOND || self.within_share(second, percent) {
@@ -81,13 +72,10 @@ impl RetryBudget {
     }
 }
 
-/// The second of this process that `now` is in.
-fn second(now: Instant) -> u64 {
-    now.saturating_duration_since(*START).as_secs()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn budget_after(requests: u32) -> RetryBudget {
@@ -97,7 +85,8 @@ mod tests {
     }
 
     fn granted(budget: &RetryBudget, percent: u32, second: u64, wanted: u32) -> usize {
-        (0..wanted).filter(|_| budget.take_at(second, percent)).count()
+        let now = Moment::after_start(Duration::from_secs(second));
+        (0..wanted).filter(|_| budget.take(now, percent)).count()
     }
 
     #[test]

@@ -23,6 +23,12 @@ impl Deadline {
         self.0.is_some_and(|end| Instant::now() >= end)
     }
 
+    /// How long it still is; `None` if it never comes.
+    pub(crate) fn left(self) -> Option<Duration> {
+        let end = self.0?;
+        Some(end.saturating_duration_since(Instant::now()))
+    }
+
     /// Waits for `what` for at most `longest` and not beyond the deadline. Late by up to 10 ms, never early.
     pub(crate) async fn wait<F: Future>(self, longest: Duration, what: F) -> Result<F::Output, TooLate> {
         let longest = match self.0 {

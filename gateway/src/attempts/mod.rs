@@ -14,13 +14,15 @@ pub(crate) use source::{ClientBody, ClientFault, CopiedBody, RequestSource};
 
 use std::{sync::Arc, time::Instant};
 
-use meta::model::{Retry, RetryOn};
-use tokio::net::TcpStream;
+use meta::model::{PriorityClass, Retry, RetryOn};
+use tokio::{net::TcpStream, select};
 
 use crate::{
-    cluster::{Endpoint, NoServer, Outcome, Permit, Picked, Server, Tried},
-    exchange::{AnswerHead, Connection, ExchangeError, RequestBody, RequestFault},
-    refusal::Refusal,
+    clock::Moment,
+    cluster::{Endpoint, NoServer, Outcome, Permit, Picked, Refused, Server, Tried},
+    exchange::{AnswerBody, AnswerHead, Connection, ExchangeError, RequestBody, RequestFault},
+    limiter::{Entered, Exceeded},
+    refusal::{Details, Refusal},
     snapshot::Upstream,
 };
 
@@ -31,7 +33,9 @@ pub(crate) struct Call<'a> {
     pub(crate) hash: u64,
     /// The route's rule, else the cluster's.
     pub(crate) retry: Option<&'a Retry>,
-    /// When the request came.
+    /// How much it matters when the cluster has too much to do.
+    pub(crate) class: PriorityClass,
+    /// When the call began.
     pub(crate) started: Instant,
     /// The end of all attempts together.
     pub(crate) deadline: Deadline,
@@ -54,27 +58,31 @@ pub(crate) struct Answered {
     pub(crate) connection: Box<Connection<TcpStream>>,
     endpoint: Arc<Endpoint>,
     permit: Permit,
-    began: Instant,
+    /// What the head says of the server.
+    outcome: Outcome,
+    /// The place among the requests the cluster has, if they are limited.
+    entered: Option<Entered>,
 }
 
 impl Answered {
-    /// The answer was read to its end: counts it, and keeps the connection if it may be used again.
-    pub(crate) fn finish(self) {
-        let now = Instant::now();
-        let latency = now.duration_since(self.began);
-        let failed = is_failure(self.head.status.as_u16());
-        self.permit.finish(if failed {
-            Outcome::Failure { latency }
-        } else {
-            Outcome::Success { latency }
-        });
+    /// The answer was read to its end at `now`: counts it, and keeps the connection if it may be used again.
+    pub(crate) fn finish(self, now: Instant) {
+        if let Some(entered) = &self.entered {
+            entered.observe(self.outcome, Moment::of(now));
+        }
+        self.permit.finish(self.outcome, Moment::of(now));
         self.endpoint.keep(self.connection, now.into());
     }
 
-    /// The server broke its answer off, or another one is asked in its place.
+    /// The server broke its answer off.
     pub(crate) fn fail(self) {
-        let latency = self.began.elapsed();
-        self.permit.finish(Outcome::Failure { latency });
+        let latency = self.outcome.latency();
+        self.permit.finish(Outcome::Failure { latency }, Moment::now());
+    }
+
+    /// What the answer's head says of the server.
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.outcome
     }
 
     /// The server that answers.
@@ -87,7 +95,7 @@ impl Answered {
 #[derive(Debug)]
 pub(crate) enum CallError {
     /// The gateway has to answer by itself.
-    Refused(Refusal, &'static str),
+    Refused(Refusal, Details),
     /// The client is gone: there is nobody to answer.
     ClientGone,
 }
@@ -103,10 +111,12 @@ enum Failure {
     Client(ClientFault),
 }
 
-/// Statuses that say the server is in trouble.
-fn is_failure(status: u16) -> bool {
-    matches!(status, 500 | 502 | 503 | 504)
-}
+/// How often a request is sent at most, whatever the reason: as often as [`Tried`] remembers.
+const MOST_ATTEMPTS: u32 = 10;
+
+/// The longest answer of a probe that is waited for before the probe is judged. Of longer ones the head must do: a stream that never
+/// ends would keep a breaker from ever finishing its trial.
+const SHORT_ANSWER: u64 = 64 * 1024;
 
 /// Sends the request until a server answers, or says why none did.
 pub(crate) async fn call<S: RequestSource>(
@@ -114,95 +124,178 @@ pub(crate) async fn call<S: RequestSource>(
     source: &mut S,
     start: impl Start<S>,
 ) -> Result<Answered, CallError> {
+    let mut began = call.started;
+    call.upstream.budget.count_request(Moment::of(began));
+    let entered = match call.upstream.enter(call.class, Moment::of(began)) {
+        Ok(entered) => entered,
+        Err(exceeded) if exceeded.may_wait() => {
+            let turn = call.upstream.enter_in_turn(call.class, call.deadline.left());
+            let entered = stays(source, turn).await?;
+            began = Instant::now();
+            entered.map_err(|exceeded| over_limit(&exceeded))?
+        }
+        Err(exceeded) => return Err(over_limit(&exceeded)),
+    };
     let mut tried = Tried::default();
     let mut attempts = 0;
-    let mut last = None;
-    call.upstream.budget.count_request(call.started);
+    let mut next = pick(call, source, &mut tried, &mut began).await?;
     loop {
-        let picked = match call.upstream.cluster.pick(|| call.hash, &mut tried) {
-            Ok(picked) => picked,
-            Err(why) => return Err(last.unwrap_or_else(|| refused(&why))),
-        };
         attempts += 1;
-        let Picked { endpoint, permit } = picked;
-        let began = if attempts == 1 {
-            call.started
-        } else {
-            Instant::now()
-        };
+        let Picked { endpoint, mut permit } = next;
         let result = one::attempt(call, &endpoint, source, &start, began).await;
         let may_go_on = attempts < call.retry.map_or(1, |retry| retry.attempts) && !call.deadline.is_over();
-        match result {
-            Ok((head, connection)) => {
+        // What a probe finds out is the gateway's concern and not the client's: it costs the budget nothing.
+        let spare = permit.is_probe()
+            && attempts < MOST_ATTEMPTS
+            && !call.deadline.is_over()
+            && may_repeat(call, source)
+            && source.is_replayable();
+        let error = match result {
+            Ok((head, connection, latency)) => {
                 let status = head.status.as_u16();
-                let again = may_go_on && allows_status(call, source, status) && affords(call);
+                let outcome = permit.server().judge(status, latency);
+                let failed = matches!(outcome, Outcome::Failure { .. });
+                if failed || (permit.is_probe() && !is_short(&head.body)) {
+                    permit.settle(outcome, Moment::now());
+                }
                 let answered = Answered {
                     head,
                     connection,
                     endpoint,
                     permit,
-                    began,
+                    outcome,
+                    entered: None,
                 };
-                if !again {
-                    return Ok(answered);
-                }
-                answered.fail();
+                let again =
+                    (may_go_on && allows_status(call, source, status) && affords(call)) || (spare && failed);
+                // An answer in hand is better than a refusal: it goes only if another server takes the request.
+                let other = if again {
+                    call.upstream
+                        .cluster
+                        .pick(Moment::now(), || call.hash, &mut tried)
+                        .ok()
+                } else {
+                    None
+                };
+                let Some(other) = other else {
+                    return Ok(Answered { entered, ..answered });
+                };
+                answered.permit.finish(outcome, Moment::now());
+                call.upstream.count_retry();
+                began = Instant::now();
+                next = other;
+                continue;
             }
-            Err(Failure::Client(fault)) => {
-                drop(permit);
-                return Err(match fault {
-                    ClientFault::Gone => CallError::ClientGone,
-                    ClientFault::Slow => CallError::Refused(Refusal::ClientTimeout, ""),
-                    ClientFault::Malformed => {
-                        CallError::Refused(Refusal::BadRequest, "the body is malformed")
-                    }
-                });
-            }
+            Err(Failure::Client(fault)) => return Err(client_fault(fault)),
             Err(Failure::Exchange(ExchangeError::Request(fault))) => {
-                drop(permit);
                 log::debug!("a request that cannot be written: {fault}");
-                return Err(CallError::Refused(
-                    Refusal::BadRequest,
-                    "it cannot be written as HTTP/1.1",
-                ));
+                let details = Details::of("it cannot be written as HTTP/1.1");
+                return Err(CallError::Refused(Refusal::BadRequest, details));
             }
             Err(failure) => {
                 log::debug!("{} at {}: {failure}", permit.server().id(), endpoint.address);
-                permit.finish(Outcome::Failure {
-                    latency: began.elapsed(),
-                });
-                let error = error_of(&failure);
-                let again = may_go_on
-                    && allows_failure(call, source, &failure)
-                    && (failure.is_free() || affords(call));
-                if !again {
-                    return Err(error);
+                let (now, latency) = (Moment::now(), began.elapsed());
+                if let (Failure::Timeout, Some(entered)) = (&failure, &entered) {
+                    entered.observe(Outcome::Failure { latency }, now);
                 }
-                last = Some(error);
+                permit.finish(Outcome::Failure { latency }, now);
+                let again = (may_go_on
+                    && allows_failure(call, source, &failure)
+                    && (failure.is_free() || affords(call)))
+                    || spare;
+                if !again {
+                    return Err(error_of(&failure));
+                }
+                error_of(&failure)
             }
-        }
+        };
+        began = Instant::now();
+        next = pick(call, source, &mut tried, &mut began)
+            .await
+            .map_err(|_| error)?;
         call.upstream.count_retry();
     }
 }
 
+/// Picks a server, waiting in a server's queue where there is one. `began` is put off by the wait.
+async fn pick<S: RequestSource>(
+    call: &Call<'_>,
+    source: &mut S,
+    tried: &mut Tried,
+    began: &mut Instant,
+) -> Result<Picked, CallError> {
+    let cluster = &call.upstream.cluster;
+    match cluster.pick(Moment::of(*began), || call.hash, tried) {
+        Ok(picked) => Ok(picked),
+        Err(NoServer::Refused(Refused::Limited(exceeded))) if exceeded.may_wait() => {
+            let picked = stays(source, cluster.wait(tried, call.deadline.left())).await?;
+            *began = Instant::now();
+            picked.map_err(|why| refused(&why))
+        }
+        Err(why) => Err(refused(&why)),
+    }
+}
+
+/// Waits for `what` as long as the client is there. While its body has not come, nobody looks whether it is.
+async fn stays<S: RequestSource, T>(source: &mut S, what: impl Future<Output = T>) -> Result<T, CallError> {
+    if !source.is_finished() {
+        return Ok(what.await);
+    }
+    select! {
+        biased;
+        done = what => Ok(done),
+        _ = source.next() => Err(CallError::ClientGone),
+    }
+}
+
+fn is_short(body: &AnswerBody) -> bool {
+    match body {
+        AnswerBody::Empty => true,
+        AnswerBody::Length(length) => *length <= SHORT_ANSWER,
+        AnswerBody::Chunked | AnswerBody::UntilClose => false,
+    }
+}
+
+fn client_fault(fault: ClientFault) -> CallError {
+    match fault {
+        ClientFault::Gone => CallError::ClientGone,
+        ClientFault::Slow => CallError::Refused(Refusal::ClientTimeout, Details::default()),
+        ClientFault::Malformed => {
+            CallError::Refused(Refusal::BadRequest, Details::of("the body is malformed"))
+        }
+    }
+}
+
+/// A limit is reached.
+pub(crate) fn over_limit(exceeded: &Exceeded) -> CallError {
+    CallError::Refused(Refusal::RateLimited, Details::over_limit(exceeded))
+}
+
 fn refused(why: &NoServer) -> CallError {
-    CallError::Refused(
-        Refusal::NoServer,
-        match why {
-            NoServer::Disabled => "the cluster is not enabled",
-            NoServer::Empty => "the cluster has no servers",
-            NoServer::AllUnhealthy => "all servers are unhealthy",
-            NoServer::AllRefused => "all servers are busy",
-            NoServer::Unresolved => "no server's name is resolved yet",
-        },
-    )
+    let detail = match why {
+        NoServer::Refused(Refused::Limited(exceeded)) => return over_limit(exceeded),
+        NoServer::Refused(Refused::Rejecting { retry_after }) => {
+            return CallError::Refused(Refusal::Breaker, Details::rejecting(*retry_after));
+        }
+        NoServer::Disabled => "the cluster is not enabled",
+        NoServer::Empty => "the cluster has no servers",
+        NoServer::AllUnhealthy => "all servers are unhealthy",
+        NoServer::Unresolved => "no server's name is resolved yet",
+    };
+    let details = Details {
+        retry_after: Some(1),
+        ..Details::of(detail)
+    };
+    CallError::Refused(Refusal::NoServer, details)
 }
 
 fn error_of(failure: &Failure) -> CallError {
     match failure {
-        Failure::Connect => CallError::Refused(Refusal::ConnectFailed, ""),
-        Failure::ConnectTimeout | Failure::Timeout => CallError::Refused(Refusal::Timeout, ""),
-        _ => CallError::Refused(Refusal::BadAnswer, ""),
+        Failure::Connect => CallError::Refused(Refusal::ConnectFailed, Details::default()),
+        Failure::ConnectTimeout | Failure::Timeout => {
+            CallError::Refused(Refusal::Timeout, Details::default())
+        }
+        _ => CallError::Refused(Refusal::BadAnswer, Details::default()),
     }
 }
 
@@ -229,7 +322,7 @@ impl std::fmt::Display for Failure {
 /// Takes a retry out of the cluster's budget.
 fn affords(call: &Call<'_>) -> bool {
     call.retry
-        .is_some_and(|retry| call.upstream.budget.take(retry.budget_percent))
+        .is_some_and(|retry| call.upstream.budget.take(Moment::now(), retry.budget_percent))
 }
 
 /// Whether an answered status may be followed by another attempt.

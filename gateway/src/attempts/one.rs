@@ -1,6 +1,9 @@
 //! One attempt at one address: a connection, the request, the answer's head.
 
-use std::{os::fd::AsRawFd, time::Instant};
+use std::{
+    os::fd::AsRawFd,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -14,7 +17,9 @@ use crate::{
     exchange::{AnswerHead, Connection, Ending, ExchangeError, Progress, RequestFault},
 };
 
-/// Sends the request over a kept connection, or a new one, and waits for the answer's head.
+/// Sends the request over a kept connection, or a new one, and waits for the answer's head. Also tells how long the server took for
+/// it: from `now`, or from the end of the client's body if that was still on its way, since a client that uploads slowly does not
+/// make a server slow.
 ///
 /// A kept connection that the server had given up before any byte of an answer is replaced once by a new one: always if nothing of
 /// the request was sent or has arrived, else only if the request may be repeated. Requests that may not are sent over kept connections
@@ -25,7 +30,7 @@ pub(super) async fn attempt<S: RequestSource>(
     source: &mut S,
     start: &impl Start<S>,
     now: Instant,
-) -> Result<(AnswerHead, Box<Connection<TcpStream>>), Failure> {
+) -> Result<(AnswerHead, Box<Connection<TcpStream>>, Duration), Failure> {
     let repeatable = super::may_repeat(call, source);
     let kept = if repeatable {
         endpoint.kept(now.into())
@@ -34,7 +39,7 @@ pub(super) async fn attempt<S: RequestSource>(
     };
     if let Some(mut kept) = kept {
         match exchange(call, &mut kept, source, start).await {
-            Ok(head) => return Ok((head, kept)),
+            Ok((head, uploaded)) => return Ok((head, kept, uploaded.unwrap_or(now).elapsed())),
             Err(Failure::Exchange(error)) if error.stale() => {
                 endpoint.note_hasty(now.into());
                 let unseen = repeatable || error.nothing_sent() || never_arrived(&kept, &error);
@@ -46,8 +51,8 @@ pub(super) async fn attempt<S: RequestSource>(
         }
     }
     let mut fresh = Box::new(connect(call, endpoint).await?);
-    let head = exchange(call, &mut fresh, source, start).await?;
-    Ok((head, fresh))
+    let (head, uploaded) = exchange(call, &mut fresh, source, start).await?;
+    Ok((head, fresh, uploaded.unwrap_or(now).elapsed()))
 }
 
 /// Whether nothing of the request had reached the server when it closed the connection.
@@ -97,12 +102,13 @@ async fn connect(call: &Call<'_>, endpoint: &Endpoint) -> Result<Connection<TcpS
     }
 }
 
+/// The answer's head, and when the client's body came to its end if that was awaited.
 async fn exchange<S: RequestSource>(
     call: &Call<'_>,
     connection: &mut Connection<TcpStream>,
     source: &mut S,
     start: &impl Start<S>,
-) -> Result<AnswerHead, Failure> {
+) -> Result<(AnswerHead, Option<Instant>), Failure> {
     start(source, connection, source.framing()).map_err(|fault| Failure::Exchange(fault.into()))?;
     for piece in source.sent() {
         connection.queue_body(piece.clone()).map_err(request_fault)?;
@@ -113,6 +119,7 @@ async fn exchange<S: RequestSource>(
         // What came along with the client's head leaves along with ours.
         queue(connection, source, piece.map_err(Failure::Client)?)?;
     }
+    let mut uploaded = None;
     loop {
         // While the body is on its way every step has the idle time, after it the answer has the time to its first byte.
         let uploading = !source.is_finished();
@@ -134,13 +141,20 @@ async fn exchange<S: RequestSource>(
                 return Err(Failure::Client(ClientFault::Slow));
             }
             Err(TooLate) => return Err(Failure::Timeout),
-            Ok(Step::Server(Ok(Progress::Answer(head)))) => return Ok(head),
+            Ok(Step::Server(Ok(Progress::Answer(head)))) => {
+                // Answered before the body has come: the server was waiting, not we for it.
+                let still_uploading = !source.is_finished();
+                return Ok((head, uploaded.or_else(|| still_uploading.then(Instant::now))));
+            }
             Ok(Step::Server(Ok(Progress::Interim(head)))) => {
                 source.interim(head).await.map_err(Failure::Client)?;
             }
             Ok(Step::Server(Ok(Progress::Room | Progress::Piece(_) | Progress::End))) => {}
             Ok(Step::Server(Err(error))) => return Err(Failure::Exchange(error)),
-            Ok(Step::Client(Ok(piece))) => queue(connection, source, piece)?,
+            Ok(Step::Client(Ok(piece))) => {
+                queue(connection, source, piece)?;
+                uploaded = source.is_finished().then(Instant::now);
+            }
             Ok(Step::Client(Err(fault))) => return Err(Failure::Client(fault)),
         }
     }

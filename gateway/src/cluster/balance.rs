@@ -1,6 +1,7 @@
 //! A cluster of one revision, and how a server is picked.
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     fmt,
     sync::{
@@ -10,6 +11,7 @@ use std::{
             Ordering::{AcqRel, Relaxed},
         },
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -19,8 +21,11 @@ use meta::{
 };
 use tokio::time::Instant;
 
+use crate::clock::Moment;
+
 use super::{
     alias::Alias,
+    guard::Refused,
     health::Health,
     lock,
     ramp::Presence,
@@ -32,6 +37,9 @@ use super::{
 
 /// How many members a cluster uses; those beyond are left out.
 pub(super) const MOST_MEMBERS: usize = 65_535;
+
+/// Of a cluster without a breaker of its own, whose servers may have theirs.
+const MAX_REJECTING_PERCENT: u32 = 50;
 
 /// How often the algorithm is asked before all candidates are walked through.
 const PROPOSALS: usize = 16;
@@ -97,8 +105,8 @@ pub enum NoServer {
     Empty,
     /// None of its servers is healthy.
     AllUnhealthy,
-    /// All usable servers refuse at the moment.
-    AllRefused,
+    /// All usable servers refuse at the moment; this is the one that can be expected to take a request first.
+    Refused(Refused),
     /// No name of its servers has resolved so far.
     Unresolved,
 }
@@ -109,7 +117,7 @@ impl fmt::Display for NoServer {
             Self::Disabled => "the cluster is disabled",
             Self::Empty => "the cluster has no enabled server",
             Self::AllUnhealthy => "no server of the cluster is healthy",
-            Self::AllRefused => "no server of the cluster takes another request at the moment",
+            Self::Refused(_) => "no server of the cluster takes another request at the moment",
             Self::Unresolved => "no name of the cluster's servers resolves",
         })
     }
@@ -181,7 +189,12 @@ impl Cluster {
     /// makes one. No lock and no allocation; the cost does not depend on the number of servers, except that
     /// when 16 proposals of the algorithm were tried, growing or refused, all usable ones are walked through
     /// once.
-    pub fn pick(&self, hash: impl FnOnce() -> u64, tried: &mut Tried) -> Result<Picked, NoServer> {
+    pub fn pick(
+        &self,
+        now: Moment,
+        hash: impl FnOnce() -> u64,
+        tried: &mut Tried,
+    ) -> Result<Picked, NoServer> {
         let standing = self.standing.load();
         if standing.candidates.is_empty() {
             return Err(standing.nobody);
@@ -191,6 +204,8 @@ impl Cluster {
             standing: &standing,
             tried,
             growing,
+            now,
+            refused: Cell::new(None),
         };
         let found = match &standing.choice {
             Choice::Turns(turns) => round.in_turn(turns, &self.rota),
@@ -198,9 +213,54 @@ impl Cluster {
             Choice::LeastRequest(alias) => round.least_loaded(alias),
             Choice::Ring(ring, owners) => round.on_ring(ring, owners, hash()),
         };
-        let (member, picked) = found.ok_or(NoServer::AllRefused)?;
+        let Some((member, picked)) = found else {
+            return Err(round.refused.get().map_or(standing.nobody, NoServer::Refused));
+        };
         tried.insert(member);
         Ok(picked)
+    }
+
+    /// Waits in the queue of a server for at most `patience` (and at most as long as that queue lets one wait): of those not tried
+    /// that have one, the queue with the fewest who wait. To be called when [`Self::pick`] says that all refuse.
+    pub async fn wait(&self, tried: &mut Tried, patience: Option<Duration>) -> Result<Picked, NoServer> {
+        let shortest = {
+            let standing = self.standing.load();
+            let queues = standing.candidates.iter().filter_map(|candidate| {
+                let fresh = !tried.contains(candidate.member) && !candidate.server.is_leaving();
+                let waiting = candidate.server.guard().waiting().filter(|_| fresh)?;
+                Some((waiting, candidate))
+            });
+            let shortest = queues.min_by_key(|(waiting, _)| *waiting);
+            shortest.and_then(|(_, candidate)| {
+                let endpoint = Arc::clone(candidate.endpoint()?);
+                Some((candidate.member, Arc::clone(&candidate.server), endpoint))
+            })
+        };
+        let Some((member, server, endpoint)) = shortest else {
+            return self.pick(Moment::now(), || 0, tried);
+        };
+        let permit = server.admit_in_turn(patience).await.map_err(NoServer::Refused)?;
+        tried.insert(member);
+        Ok(Picked { endpoint, permit })
+    }
+
+    /// Of how many servers the breaker does not let everything pass at the moment.
+    pub fn tripped(&self, now: Moment) -> usize {
+        self.servers()
+            .filter(|server| server.guard().is_tripped(now))
+            .count()
+    }
+
+    /// Whether `server`'s breaker may reject too: at most `max_rejecting_percent` of the servers may at a time, and one always.
+    pub(super) fn may_reject(&self, server: &Arc<Server>, now: Moment) -> bool {
+        let percent = self
+            .model
+            .breaker
+            .as_ref()
+            .map_or(MAX_REJECTING_PERCENT, |breaker| breaker.max_rejecting_percent());
+        let most = (self.members.len() * percent as usize / 100).max(1);
+        let others = self.servers().filter(|other| !Arc::ptr_eq(other, server));
+        others.filter(|other| other.guard().is_tripped(now)).count() < most
     }
 
     /// Marks it as out of date; returns whether it was not already.
@@ -243,6 +303,9 @@ struct Round<'a> {
     tried: &'a Tried,
     /// The time, if a member may be growing.
     growing: Option<u64>,
+    now: Moment,
+    /// The most promising of the refusals so far.
+    refused: Cell<Option<Refused>>,
 }
 
 type Found = Option<(u16, Picked)>;
@@ -358,9 +421,18 @@ impl Round<'_> {
     }
 
     fn take(&self, candidate: &Candidate) -> Found {
-        let permit = candidate.server.admit()?;
-        let endpoint = Arc::clone(candidate.endpoint()?);
-        Some((candidate.member, Picked { endpoint, permit }))
+        match candidate.server.admit(self.now) {
+            Ok(permit) => {
+                let endpoint = Arc::clone(candidate.endpoint()?);
+                Some((candidate.member, Picked { endpoint, permit }))
+            }
+            Err(refused) => {
+                let before = self.refused.get();
+                self.refused
+                    .set(Some(before.map_or(refused, |before| before.or_sooner(refused))));
+                None
+            }
+        }
     }
 }
 

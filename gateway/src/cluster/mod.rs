@@ -15,6 +15,7 @@
 
 mod alias;
 mod balance;
+mod guard;
 mod health;
 mod penalty;
 mod probe;
@@ -27,7 +28,7 @@ mod schedule;
 mod server;
 mod standing;
 mod status;
-mod task;
+pub(crate) mod task;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod tests;
 mod tried;
 
 pub use balance::{Cluster, NoServer, Picked};
+pub use guard::{Guard, Refused};
 pub use probe::{NetworkProber, Prober, Target};
 pub use registry::Registry;
 pub use resolve::{Resolve, SystemResolver};

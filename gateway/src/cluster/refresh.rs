@@ -18,9 +18,15 @@ const REST: Duration = Duration::from_millis(10);
 pub(super) struct Refresher {
     stale: Mutex<Vec<Weak<Cluster>>>,
     wake: Notify,
+    tripping: Mutex<()>,
 }
 
 impl Refresher {
+    /// Held by whoever counts the breakers of a cluster that reject, in order to be the next; only ever tried.
+    pub(super) fn tripping(&self) -> &Mutex<()> {
+        &self.tripping
+    }
+
     /// Has `cluster` refreshed soon.
     pub(super) fn mark(&self, cluster: &Arc<Cluster>) {
         if cluster.turn_stale() {

@@ -13,8 +13,11 @@ use meta::{
 };
 use tokio::runtime::Handle;
 
+use crate::clock::Moment;
+
 use super::{
     balance::{Cluster, MOST_MEMBERS, Member},
+    guard::Terms,
     health::Health,
     lock,
     probe::{NetworkProber, Prober},
@@ -90,6 +93,7 @@ impl Registry {
     ) -> HashMap<Id, Arc<Cluster>> {
         let mut state = lock(&self.state);
         let touched = self.place(&mut state, servers);
+        state.set_terms(clusters);
         let compiled = self.compile(&mut state, clusters, &touched);
         state.leaving.retain(|server| server.in_flight() > 0);
         drop(state);
@@ -124,6 +128,15 @@ impl Registry {
             .flat_map(|server| server.endpoints().iter().cloned().collect::<Vec<_>>())
         {
             endpoint.sweep();
+        }
+    }
+
+    /// Once a second: what time has made due at every server, those that are leaving included.
+    pub fn tick(&self, now: Moment) {
+        let state = lock(&self.state);
+        let placed = state.servers.values().map(|placed| &placed.server);
+        for server in placed.chain(&state.leaving) {
+            server.guard().tick(server, now);
         }
     }
 
@@ -287,6 +300,29 @@ impl Registry {
 }
 
 impl State {
+    /// Tells every server who gets through to it. One without a breaker of its own goes by that of the first of its clusters, by
+    /// id, that has one.
+    fn set_terms(&self, clusters: &[Arc<model::Cluster>]) {
+        let mut spoken_for: HashMap<&Id, &model::Breaker> = HashMap::new();
+        let mut by_id: Vec<_> = clusters
+            .iter()
+            .filter(|cluster| cluster.breaker.is_some())
+            .collect();
+        by_id.sort_by(|one, other| one.id.cmp(&other.id));
+        for (cluster, breaker) in by_id
+            .into_iter()
+            .filter_map(|cluster| Some((cluster, cluster.breaker.as_ref()?)))
+        {
+            for binding in &cluster.servers {
+                spoken_for.entry(&binding.id).or_insert(breaker);
+            }
+        }
+        for (id, placed) in &self.servers {
+            let breaker = spoken_for.get(id).copied();
+            placed.server.set_terms(Terms::new(&placed.model, breaker));
+        }
+    }
+
     /// A server goes: it finishes what it has.
     fn dismiss(&mut self, placed: Option<Placed>) {
         if let Some(placed) = placed {

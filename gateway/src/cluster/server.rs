@@ -1,6 +1,7 @@
 //! One backend server as it lives: outside of every snapshot, kept across every change around it.
 
 use std::{
+    fmt,
     net::SocketAddr,
     num::NonZeroUsize,
     sync::{
@@ -15,9 +16,21 @@ use arc_swap::ArcSwap;
 use meta::{address::Address, id::Id};
 use tokio::{net::TcpStream, time::Instant};
 
-use crate::exchange::{Connection, Idleness, Pool};
+use crate::{
+    breaker::Ticket,
+    clock::Moment,
+    exchange::{Connection, Idleness, Pool},
+    limiter::Slot,
+};
 
-use super::{balance::Cluster, health::Health, lock, penalty::Penalty, refresh::Refresher};
+use super::{
+    balance::Cluster,
+    guard::{Guard, Refused, Terms},
+    health::Health,
+    lock,
+    penalty::Penalty,
+    refresh::Refresher,
+};
 
 /// One address of a server, and what belongs to that address alone: kept as long as the server resolves to it.
 #[derive(Debug)]
@@ -72,7 +85,7 @@ pub struct Server {
     endpoints: ArcSwap<Endpoints>,
     turn: AtomicUsize,
     leaving: AtomicBool,
-    in_flight: AtomicU64,
+    guard: Guard,
     successes: AtomicU64,
     failures: AtomicU64,
     cancelled: AtomicU64,
@@ -100,7 +113,7 @@ impl Server {
             endpoints: ArcSwap::from_pointee(known),
             turn: AtomicUsize::new(0),
             leaving: AtomicBool::new(false),
-            in_flight: AtomicU64::new(0),
+            guard: Guard::default(),
             successes: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             cancelled: AtomicU64::new(0),
@@ -125,22 +138,57 @@ impl Server {
         &self.address
     }
 
-    /// The right to send it one request, unless it refuses.
-    pub fn admit(self: &Arc<Self>) -> Option<Permit> {
+    /// The right to send it one request, unless its limit or its breaker refuses. Does not wait.
+    pub fn admit(self: &Arc<Self>, now: Moment) -> Result<Permit, Refused> {
         #[cfg(test)]
         if self.refusing.load(Relaxed) {
-            return None;
+            return Err(Refused::Rejecting {
+                retry_after: Duration::from_secs(1),
+            });
         }
-        self.in_flight.fetch_add(1, Relaxed);
-        Some(Permit {
-            server: Arc::clone(self),
-            outcome: None,
-        })
+        let (ticket, slot) = self.guard.admit(self, now)?;
+        Ok(Permit::new(self, ticket, slot))
+    }
+
+    /// The same for whoever waits in its queue for at most `patience`, if it has one.
+    pub(super) async fn admit_in_turn(
+        self: &Arc<Self>,
+        patience: Option<Duration>,
+    ) -> Result<Permit, Refused> {
+        let (ticket, slot) = self.guard.admit_in_turn(self, patience).await?;
+        Ok(Permit::new(self, ticket, slot))
+    }
+
+    /// What an answer's head says of the server: `status` and how long it took.
+    pub(crate) fn judge(&self, status: u16, latency: Duration) -> Outcome {
+        if self.guard.is_failure(status) {
+            Outcome::Failure { latency }
+        } else {
+            Outcome::Success { latency }
+        }
+    }
+
+    /// Its limit, its breaker and what both did.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    pub(super) fn set_terms(&self, terms: Terms) {
+        self.guard.set_terms(terms);
+    }
+
+    /// The clusters it is in; those of a revision before only as long as requests hold them.
+    pub(super) fn clusters(&self) -> Vec<Arc<Cluster>> {
+        lock(&self.clusters).iter().filter_map(Weak::upgrade).collect()
+    }
+
+    pub(super) fn refresher(&self) -> &Arc<Refresher> {
+        &self.refresher
     }
 
     /// How many requests it has right now.
     pub fn in_flight(&self) -> u64 {
-        self.in_flight.load(Relaxed)
+        self.guard.in_flight()
     }
 
     /// How many requests ended well.
@@ -244,35 +292,45 @@ impl Server {
 
     /// Its addresses or their health changed: the clusters it is in have to know.
     pub(super) fn changed(&self) {
-        for cluster in lock(&self.clusters).iter().filter_map(Weak::upgrade) {
+        for cluster in self.clusters() {
             self.refresher.mark(&cluster);
         }
     }
 
-    fn end(&self, outcome: Option<Outcome>) {
-        self.in_flight.fetch_sub(1, Relaxed);
+    /// Notes what came of a request.
+    fn settle(self: &Arc<Self>, outcome: Outcome, ticket: Ticket, now: Moment) {
+        let latency = outcome.latency();
+        self.guard.settle(self, outcome, ticket, now);
+        self.add_latency(latency);
         match outcome {
-            Some(Outcome::Success { latency }) => {
+            Outcome::Success { .. } => {
                 self.successes.fetch_add(1, Relaxed);
-                self.add_latency(latency);
                 if !self.penalty.is_none() {
                     self.penalty.succeed(self.born.elapsed());
                 }
             }
-            Some(Outcome::Failure { latency }) => {
+            Outcome::Failure { .. } => {
                 self.failures.fetch_add(1, Relaxed);
-                self.add_latency(latency);
                 self.penalty.fail(self.born.elapsed());
             }
-            None => {
-                self.cancelled.fetch_add(1, Relaxed);
-            }
         }
+    }
+
+    /// Notes that a request was given up.
+    fn cancel(&self, ticket: Ticket) {
+        self.guard.cancel(ticket, Moment::now());
+        self.cancelled.fetch_add(1, Relaxed);
     }
 
     fn add_latency(&self, latency: Duration) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.latency_us.fetch_add(micros, Relaxed);
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "server {}", self.id)
     }
 }
 
@@ -286,28 +344,54 @@ fn push_living<T>(list: &mut Vec<Weak<T>>, item: Weak<T>) {
 
 /// The right to send one request to one server; counts as in flight until it is finished or dropped.
 ///
-/// Dropped without an outcome it counts as cancelled: neither success nor failure.
+/// Dropped without an outcome it counts as cancelled: neither success nor failure. A configuration change, a client that goes away
+/// and a panic all end in a drop, so nothing it holds is lost.
 #[must_use = "a permit that is dropped counts as a cancelled request"]
 pub struct Permit {
     server: Arc<Server>,
-    outcome: Option<Outcome>,
+    /// Gone once the outcome is settled.
+    ticket: Option<Ticket>,
+    /// Its place among the requests in flight.
+    _slot: Slot,
 }
 
 impl Permit {
+    fn new(server: &Arc<Server>, ticket: Ticket, slot: Slot) -> Self {
+        Self {
+            server: Arc::clone(server),
+            ticket: Some(ticket),
+            _slot: slot,
+        }
+    }
+
     /// The server it is for.
     pub fn server(&self) -> &Arc<Server> {
         &self.server
     }
 
+    /// Whether the request tries out a server whose breaker had rejected.
+    pub fn is_probe(&self) -> bool {
+        self.ticket.is_some_and(|ticket| ticket.is_probe())
+    }
+
+    /// Says what came of the request before it has come to its end; what comes after that changes nothing.
+    pub fn settle(&mut self, outcome: Outcome, now: Moment) {
+        if let Some(ticket) = self.ticket.take() {
+            self.server.settle(outcome, ticket, now);
+        }
+    }
+
     /// Gives it back with what came of the request.
-    pub fn finish(mut self, outcome: Outcome) {
-        self.outcome = Some(outcome);
+    pub fn finish(mut self, outcome: Outcome, now: Moment) {
+        self.settle(outcome, now);
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.server.end(self.outcome.take());
+        if let Some(ticket) = self.ticket.take() {
+            self.server.cancel(ticket);
+        }
     }
 }
 
@@ -316,7 +400,7 @@ impl Drop for Permit {
 pub enum Outcome {
     /// The server did its part.
     Success {
-        /// From sending to the end of the answer.
+        /// From sending to the head of the answer.
         latency: Duration,
     },
     /// It could not be reached, was too slow, broke the protocol or answered with a status that counts as failure.
@@ -324,4 +408,21 @@ pub enum Outcome {
         /// From sending to the failure.
         latency: Duration,
     },
+}
+
+impl Outcome {
+    /// The same time with a bad end.
+    #[must_use]
+    pub const fn failed(self) -> Self {
+        Self::Failure {
+            latency: self.latency(),
+        }
+    }
+
+    /// How long it took.
+    pub const fn latency(self) -> Duration {
+        match self {
+            Self::Success { latency } | Self::Failure { latency } => latency,
+        }
+    }
 }

@@ -8,6 +8,8 @@ use std::{
 use meta::{address::Address, id::Id};
 use serde::Serialize;
 
+use crate::{breaker::BreakerStatus, limiter::LimitStatus};
+
 use super::server::Server;
 
 /// One server as it is at the moment.
@@ -38,6 +40,10 @@ pub struct ServerStatus {
     pub cancelled: u64,
     /// The time that successes and failures took together, in milliseconds.
     pub latency_ms: u64,
+    /// How its breaker stands; one that is not configured can only be forced.
+    pub breaker: BreakerStatus,
+    /// How its limit stands, and how many requests it refused.
+    pub limit: LimitStatus,
 }
 
 /// One address of a server. Where clusters check it in different ways it is healthy if it is so for all of them.
@@ -80,6 +86,8 @@ impl ServerStatus {
             failures,
             cancelled,
             latency_ms: server.latency().as_millis() as u64,
+            breaker: server.guard().breaker(),
+            limit: server.guard().limit(),
         }
     }
 }

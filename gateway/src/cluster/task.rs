@@ -5,10 +5,10 @@ use std::{future::Future, time::Duration};
 use tokio::{runtime::Handle, task::JoinHandle};
 
 /// A task that ends at its next wait when this is dropped.
-pub(super) struct Task(JoinHandle<()>);
+pub(crate) struct Task(JoinHandle<()>);
 
 impl Task {
-    pub(super) fn spawn(on: &Handle, work: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub(crate) fn spawn(on: &Handle, work: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(on.spawn(work))
     }
 }
@@ -20,6 +20,6 @@ impl Drop for Task {
 }
 
 /// `span` ±10 %, so that what started together does not stay together.
-pub(super) fn jittered(span: Duration) -> Duration {
+pub(crate) fn jittered(span: Duration) -> Duration {
     span.mul_f64(0.9 + 0.2 * fastrand::f64())
 }

@@ -15,6 +15,8 @@ use meta::{id::Id, model};
 use serde_json::{Value, json};
 use tokio::{runtime::Handle, time::Instant};
 
+use crate::clock::Moment;
+
 use super::{Cluster, NoServer, Picked, Prober, Registry, Resolve, Server, Target, Tried, lock};
 
 /// What an address does when it is checked.
@@ -148,7 +150,7 @@ impl World {
     }
 
     pub(super) fn pick_for(&self, hash: u64) -> Result<Picked, NoServer> {
-        self.clusters["c"].pick(|| hash, &mut Tried::new())
+        self.clusters["c"].pick(Moment::now(), || hash, &mut Tried::new())
     }
 
     /// The ids of as many servers picked one after the other.

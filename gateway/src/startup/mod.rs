@@ -10,8 +10,10 @@ use std::{
 };
 
 use meta::{
+    check,
     cidr::Cidr,
     document::{self, Flaw, Node, Subject, decode},
+    model::Limit,
     problem::{Problem, dotted},
 };
 use pingora_core::server::configuration::ServerConf;
@@ -35,6 +37,9 @@ pub struct Startup {
     /// Whose `X-Forwarded-For` is believed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trusted_proxies: Vec<Cidr>,
+    /// How many requests this proxy serves in a time, and at once; as many as come if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
     /// Whether `//` in a path counts as `/` when routes are matched.
     #[serde(default)]
     pub merge_slashes: bool,
@@ -218,6 +223,9 @@ impl Startup {
                 "/store/file".into(),
                 "this is no file: name one, as in data/meta.yaml".into(),
             );
+        }
+        for flaw in self.limit.iter().flat_map(check::limit_of_proxy) {
+            fault(format!("/limit{}", flaw.pointer), flaw.message);
         }
         let token = self
             .manage

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value as Json;
 
 use super::{
-    Check, Checked, Entry, Fault, Quarantined, Report, Serving, clusters_of, objects, read::Read, routes,
+    Check, Checked, Entry, Fault, Quarantined, Report, Serving, breakers, clusters_of, limits, objects,
+    read::Read, routes,
 };
 use crate::{
     id::Id,
@@ -146,6 +147,14 @@ impl Join<'_> {
         let over = Fault::warning("/expires", "this time has passed: the route matches nothing");
         for id in expired {
             self.check.report_on(Kind::Route, &id, &over);
+        }
+        let together = [
+            breakers::differing(&self.checked),
+            breakers::slow(&self.checked),
+            limits::idle_classes(&self.checked),
+        ];
+        for (kind, id, fault) in together.into_iter().flatten() {
+            self.check.report_on(kind, &id, &fault);
         }
         // What could not be read may use anything.
         if self.check.document.complete && self.check.document.broken.is_empty() {

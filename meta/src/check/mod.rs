@@ -6,10 +6,14 @@
 //!
 //! [`Checked`] comes only out of here; whoever has one need not check again.
 
+mod breakers;
 mod join;
+mod limits;
 mod objects;
 mod read;
 mod routes;
+
+pub use limits::limit_of_proxy;
 
 use std::{
     cell::OnceCell,
@@ -71,6 +75,15 @@ impl Checked {
     /// Every route by id. Each of its clusters is in [`Self::clusters`].
     pub fn routes(&self) -> impl ExactSizeIterator<Item = &Arc<Route>> {
         self.routes.values().map(|entry| &entry.object)
+    }
+
+    /// The clusters over which a route's requests are split.
+    fn targets<'a>(&'a self, route: &'a Route) -> impl Iterator<Item = &'a Cluster> {
+        let entries = route
+            .to
+            .iter()
+            .filter_map(|target| self.clusters.get(&target.cluster));
+        entries.map(|entry| &*entry.object)
     }
 }
 

@@ -5,8 +5,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Checked, Fault, clusters_of};
+use super::{Checked, Fault, breakers, clusters_of, limits, limits::LimitOf};
 use crate::{
+    bounds::out_of_bounds,
     filters::FilterKinds,
     id::Id,
     model::{Cluster, HealthCheck, Kind, Probe, Retry, Server, Timeouts},
@@ -14,10 +15,11 @@ use crate::{
 };
 
 pub(super) fn server(server: &Server, _: &FilterKinds) -> Vec<Fault> {
-    server
-        .health_check
-        .iter()
+    let health = server.health_check.iter();
+    health
         .flat_map(|check| health_check(check, "/health_check"))
+        .chain(limits::limit(server.limit.as_ref(), LimitOf::Server))
+        .chain(breakers::breaker(server.breaker.as_ref(), Kind::Server))
         .collect()
 }
 
@@ -47,6 +49,9 @@ pub(super) fn cluster(cluster: &Cluster, _: &FilterKinds) -> Vec<Fault> {
     );
     faults.extend(cluster.retry.iter().flat_map(|rule| retry(rule, "/retry")));
     faults.extend(timeouts(&cluster.timeout));
+    faults.extend(limits::limit(cluster.limit.as_ref(), LimitOf::Cluster));
+    faults.extend(breakers::breaker(cluster.breaker.as_ref(), Kind::Cluster));
+    faults.extend(breakers::slow_for(cluster.breaker.as_ref(), [cluster]));
     faults
 }
 
@@ -95,7 +100,7 @@ fn health_check(check: &HealthCheck, under: &str) -> Vec<Fault> {
         Probe::Tcp => misplaced_in_tcp(check),
         Probe::Http => http_check(check),
     };
-    let errors = members.into_iter().chain(out_of_bounds(check));
+    let errors = members.into_iter().chain(beyond(check));
     let mut faults: Vec<Fault> = errors
         .map(|(member, message)| Fault::error(format!("{under}/{member}"), message))
         .collect();
@@ -170,7 +175,7 @@ fn http_check(check: &HealthCheck) -> Vec<Wrong> {
 }
 
 /// Numbers and times of a check that are too small or too large.
-fn out_of_bounds(check: &HealthCheck) -> Vec<Wrong> {
+fn beyond(check: &HealthCheck) -> Vec<Wrong> {
     let (ms, secs) = (Timespan::from_millis, Timespan::from_secs);
     let spans = [
         ("interval", check.interval, ms(100), secs(3600)),
@@ -179,23 +184,14 @@ fn out_of_bounds(check: &HealthCheck) -> Vec<Wrong> {
     let spans = spans
         .into_iter()
         .filter(|(_, span, least, most)| !(least..=most).contains(&span));
-    let spans = spans.map(|(member, span, least, most)| {
-        (
-            member.to_owned(),
-            format!("{span} is out of bounds: use {least} to {most}"),
-        )
-    });
+    let spans =
+        spans.map(|(member, span, least, most)| (member.to_owned(), out_of_bounds(span, least, most)));
     let counts = [
         ("healthy_after", check.healthy_after),
         ("unhealthy_after", check.unhealthy_after),
     ];
     let counts = counts.into_iter().filter(|(_, times)| !(1..=100).contains(times));
-    let counts = counts.map(|(member, times)| {
-        (
-            member.to_owned(),
-            format!("{times} is out of bounds: use 1 to 100"),
-        )
-    });
+    let counts = counts.map(|(member, times)| (member.to_owned(), out_of_bounds(times, 1, 100)));
     spans.chain(counts).collect()
 }
 

@@ -5,12 +5,13 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use super::{Fault, near, objects};
+use super::{Fault, breakers, limits, limits::LimitOf, near, objects};
 use crate::{
+    bounds::out_of_bounds,
     filters::FilterKinds,
     id::Id,
     language::Value,
-    model::{HashKey, Route},
+    model::{HashKey, Kind, Route},
     pattern::Segment,
 };
 
@@ -19,7 +20,7 @@ const PRIORITIES: std::ops::RangeInclusive<i32> = -1_000_000..=1_000_000;
 pub(super) fn route(route: &Route, kinds: &FilterKinds) -> Vec<Fault> {
     let mut faults = Vec::new();
     if !PRIORITIES.contains(&route.priority) {
-        let message = format!("{} is out of bounds: use -1000000 to 1000000", route.priority);
+        let message = out_of_bounds(route.priority, PRIORITIES.start(), PRIORITIES.end());
         faults.push(Fault::error("/priority", message));
     }
     let reader = Reader { route };
@@ -55,8 +56,28 @@ pub(super) fn route(route: &Route, kinds: &FilterKinds) -> Vec<Fault> {
         faults.push(Fault::error("/mirror/percent", message));
     }
     faults.extend(route.retry.iter().flat_map(|rule| objects::retry(rule, "/retry")));
+    faults.extend(limits::limit(route.limit.as_ref(), LimitOf::Route));
+    faults.extend(limit_key(route, &reader));
+    faults.extend(breakers::breaker(route.breaker.as_ref(), Kind::Route));
     faults.extend(filters(route, kinds, &reader));
     faults
+}
+
+/// What a limit's key asks for and the request does not have.
+fn limit_key(route: &Route, reader: &Reader) -> Vec<Fault> {
+    let key = route.limit.iter().filter_map(|limit| limit.key.as_ref());
+    let values = key.flat_map(|key| match key.values() {
+        [HashKey(one)] => vec![("/limit/key".to_owned(), one)],
+        several => {
+            let several = several.iter().enumerate();
+            several
+                .map(|(at, HashKey(value))| (format!("/limit/key/{at}"), value))
+                .collect()
+        }
+    });
+    values
+        .filter_map(|(pointer, value)| reader.fault(&pointer, value))
+        .collect()
 }
 
 fn split(route: &Route, reader: &Reader) -> Vec<Fault> {

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{HealthCheck, Weight, is_true, yes};
+use super::{Breaker, HealthCheck, Limit, Weight, is_true, yes};
 use crate::{id::Id, language::Value, timespan::Timespan};
 
 /// Servers that give the same service.
@@ -44,6 +44,14 @@ pub struct Cluster {
     /// When a request is sent again; never if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// How many requests the cluster gets from a proxy as a whole, which also bounds each of its servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
+    /// When members get a pause that do not say so themselves; never if absent.
+    ///
+    /// Of clusters that share a server and say different things, the one with the smallest id decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
 }
 
 /// A server's membership in a cluster: `users-1` or `{ id: users-1, weight: 3 }`.

@@ -2,12 +2,16 @@
 //!
 //! Each type holds only what one object says of itself; whether it fits the others is [`crate::check`]'s business.
 
+mod breaker;
 mod cluster;
+mod limit;
 mod method;
 mod route;
 mod server;
 
+pub use breaker::*;
 pub use cluster::*;
+pub use limit::*;
 pub use method::Method;
 pub use route::*;
 pub use server::*;

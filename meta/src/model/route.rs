@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::Value as Json;
 
-use super::{HashKey, Method, Retry, Weight, is_true, yes};
+use super::{Breaker, HashKey, Limit, Method, Retry, Weight, is_true, yes};
 use crate::{
     id::Id,
     language::{Condition, UrlTemplate},
@@ -49,6 +49,15 @@ pub struct Route {
     /// When a request is sent again, instead of what the cluster says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// How many of its requests pass: all together, or those of each value of `key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
+    /// When the route gets a pause, whichever servers its requests failed on; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
+    /// Which requests are refused first when a cluster with `max_in_flight: auto` has too many; `normal` if absent.
+    #[serde(default, skip_serializing_if = "PriorityClass::is_default")]
+    pub priority_class: PriorityClass,
     /// What is done to the request in this order, and to the response in reverse.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<FilterSpec>,
@@ -90,6 +99,27 @@ pub struct Match {
     /// This condition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Condition>,
+}
+
+/// How much a request matters when a cluster with `max_in_flight: auto` has too many.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum PriorityClass {
+    /// Refused first.
+    Sheddable,
+    /// Refused when there is nothing sheddable left to refuse.
+    #[default]
+    Normal,
+    /// Refused last.
+    Critical,
+}
+
+impl PriorityClass {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One part of a split.

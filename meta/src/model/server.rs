@@ -1,11 +1,11 @@
-//! A server: one backend address, how it is reached and how its health is checked.
+//! A server: one backend address, how it is reached, how its health is checked and how it is protected.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{is_true, yes};
+use super::{Breaker, Limit, is_true, yes};
 use crate::{address::Address, id::Id, timespan::Timespan};
 
 /// One backend address.
@@ -34,6 +34,12 @@ pub struct Server {
     /// How its health is checked; without it, as its cluster says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<HealthCheck>,
+    /// How many requests it gets, over all clusters it is in. At its limit it is passed over for another server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
+    /// When it gets a pause; without it, as its cluster says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
 }
 
 /// How a server is spoken to.

@@ -1,5 +1,7 @@
 //! Mistakes in the objects: each is found by `-t`, once, at its place, with what would be right.
 
+mod breakers;
+mod limits;
 mod routes;
 mod servers;
 

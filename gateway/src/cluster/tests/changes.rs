@@ -9,7 +9,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::cluster::{Outcome, Tried, testing::*};
+use crate::{
+    clock::Moment,
+    cluster::{Outcome, Tried, testing::*},
+};
 
 const SUCCESS: Outcome = Outcome::Success {
     latency: Duration::from_millis(1),
@@ -19,8 +22,11 @@ const SUCCESS: Outcome = Outcome::Success {
 async fn a_change_around_a_server_keeps_its_counters_and_connections() {
     let mut world = World::of(&servers(&[1, 1]), json!({}));
     let (server, endpoint) = (world.server("a"), world.server("a").endpoints()[0].clone());
-    server.admit().unwrap().finish(SUCCESS);
-    let held = server.admit();
+    server
+        .admit(Moment::now())
+        .unwrap()
+        .finish(SUCCESS, Moment::now());
+    let held = server.admit(Moment::now());
     let around = [
         (servers(&[1]), json!({})),
         (servers(&[7, 2, 3]), json!({})),
@@ -106,7 +112,7 @@ async fn a_cluster_of_which_nothing_changed_stays_the_same() {
 /// Applies a change that takes `a` away from cluster `c` and looks at what becomes of a request it has.
 async fn drains(change: impl FnOnce(&mut World)) {
     let mut world = World::of(&servers(&[1, 1]), json!({}));
-    let (server, held) = (world.server("a"), world.server("a").admit().unwrap());
+    let (server, held) = (world.server("a"), world.server("a").admit(Moment::now()).unwrap());
     change(&mut world);
     assert_eq!(world.shares(100)["b"], 100, "no new request");
     let shown = world
@@ -115,7 +121,7 @@ async fn drains(change: impl FnOnce(&mut World)) {
         .into_iter()
         .find(|status| status.id.as_str() == "a");
     assert_eq!(shown.unwrap().in_flight, 1, "the one it has is still its own");
-    held.finish(SUCCESS);
+    held.finish(SUCCESS, Moment::now());
     assert_eq!((server.in_flight(), server.successes()), (0, 1));
 }
 
@@ -189,7 +195,15 @@ async fn two_servers_share_nothing_even_at_one_address() {
 async fn a_request_of_an_older_revision_still_finds_a_server() {
     let mut world = World::of(&servers(&[1, 1]), json!({}));
     let older = world.cluster("c");
-    let pick = |tried: &mut Tried| older.pick(|| 0, tried).ok().unwrap().server().id().to_string();
+    let pick = |tried: &mut Tried| {
+        older
+            .pick(Moment::now(), || 0, tried)
+            .ok()
+            .unwrap()
+            .server()
+            .id()
+            .to_string()
+    };
     world.apply_one(&servers(&[1, 1])[1..], json!({}));
     assert!(
         (0..10).all(|_| pick(&mut Tried::new()) == "b"),

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cluster::{Tried, hash_of, testing::*};
+use crate::{
+    clock::Moment,
+    cluster::{Tried, hash_of, testing::*},
+};
 
 const KEYS: u32 = 2000;
 
@@ -90,7 +93,7 @@ async fn a_retry_goes_to_the_next_server_on_the_ring() {
         let (cluster, mut tried) = (world.cluster("c"), Tried::new());
         let mut pick = || {
             cluster
-                .pick(|| hash_of(&key.to_le_bytes()), &mut tried)
+                .pick(Moment::now(), || hash_of(&key.to_le_bytes()), &mut tried)
                 .ok()
                 .unwrap()
                 .server()

@@ -2,6 +2,7 @@
 
 mod balancing;
 mod changes;
+mod guarding;
 mod hashing;
 mod health;
 mod network;

@@ -20,7 +20,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::cluster::{NetworkProber, Prober, Registry, Target, Tried};
+use crate::{
+    clock::Moment,
+    cluster::{NetworkProber, Prober, Registry, Target, Tried},
+};
 
 /// A backend that says `answer` to every connection and keeps it open or not; what it was sent arrives at the
 /// receiver.
@@ -225,7 +228,7 @@ async fn a_server_that_goes_down_and_comes_back_is_noticed() {
     timeout(Duration::from_secs(10), becomes(1)).await.unwrap();
     assert_eq!(
         clusters["c"]
-            .pick(|| 0, &mut Tried::new())
+            .pick(Moment::now(), || 0, &mut Tried::new())
             .ok()
             .unwrap()
             .endpoint

@@ -1,5 +1,7 @@
 //! Every fault by itself: of which object, where, and what is said.
 
+mod breakers;
+mod limits;
 mod routes;
 
 use super::*;
@@ -156,7 +158,7 @@ fn every_fault_of_a_server_is_found_where_it_stands() {
         (
             &["adress: 127.0.0.1:1"],
             &[
-                "4:3: servers/x: adress: unknown key \"adress\"; did you mean \"address\"? allowed: id, description, tags, enabled, address, scheme, weight, health_check",
+                "4:3: servers/x: adress: unknown key \"adress\"; did you mean \"address\"? allowed: id, description, tags, enabled, address, scheme, weight, health_check, limit, breaker",
             ],
         ),
         (

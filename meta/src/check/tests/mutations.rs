@@ -11,6 +11,7 @@ servers:
 - id: s2
   address: users.internal:2
   weight: 3
+  limit: { requests_per_second: 500, burst: 50, max_in_flight: 200 }
 - id: s3
   address: '[::1]:3'
   health_check: { path: /health, interval: 5s, status: [200, 204] }
@@ -24,12 +25,16 @@ clusters:
   - both
   retry: { attempts: 3, on: [connect, 503] }
   timeout: { total: 30s }
+  limit: { max_in_flight: auto, queue: { size: 5, wait: 1s } }
+  breaker: { consecutive_failures: 5, slow_call: 2s, failure_status: [500, 503] }
 - { id: both, servers: [both], load_balance: { consistent_hash: header.x } }
 routes:
 - id: r1
   match: { path: '/a/{id}', when: param.id != \"7\" && header.x }
   to: [{ cluster: c1, weight: 9 }, { cluster: c2 }]
   sticky: cookie.user
+  limit: { rate: 100/1m, key: [client_ip, param.id], missing: share }
+  priority_class: critical
 - id: r2
   match:
     path: /b/*

@@ -1,5 +1,7 @@
 //! What is allowed and probably not meant.
 
+mod protection;
+
 use super::*;
 
 const BELOW: &str = "clusters: [{ id: c, servers: [s] }]\nservers: [{ id: s, address: 127.0.0.1:1 }]\n";

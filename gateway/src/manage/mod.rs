@@ -1,4 +1,8 @@
-//! What this proxy tells of itself: `/metrics`, `/livez`, `/readyz`, `/status`.
+//! What this proxy tells of itself: `/metrics`, `/livez`, `/readyz`, `/status`, statistics by the second; and what it can be told:
+//! to hold a breaker.
+
+mod exposition;
+mod order;
 
 use std::{
     fmt::Write,
@@ -11,21 +15,26 @@ use std::{
 };
 
 use async_trait::async_trait;
-use http::{Method, Response, StatusCode, header};
+use http::{Response, StatusCode, header};
 use pingora_core::{apps::http_app::ServeHttp, protocols::http::ServerSession};
 use serde_json::json;
 use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
+    admission::ProxyGuard,
+    clock::Moment,
     live::Live,
-    metrics::{Metrics, family},
+    metrics::Metrics,
+    statistics::{Buckets, Statistics},
 };
 
 /// The manage listener's application.
 pub(crate) struct ManageApp {
     pub(crate) live: Arc<Live>,
     pub(crate) metrics: Arc<Metrics>,
-    /// What `/metrics` and `/status` ask for, if anything.
+    /// The limit of the whole proxy, if there is one.
+    pub(crate) guard: Option<Arc<ProxyGuard>>,
+    /// What everything but `/livez` and `/readyz` asks for, if anything.
     pub(crate) token: Option<String>,
     pub(crate) listeners: Vec<SocketAddr>,
     pub(crate) started: Instant,
@@ -37,32 +46,66 @@ pub(crate) struct ManageApp {
 impl ServeHttp for ManageApp {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
         let head = session.req_header();
-        if head.method != Method::GET && head.method != Method::HEAD {
-            let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
-            let allowed = http::HeaderValue::from_static("GET, HEAD");
+        let path = head.uri.path();
+        let allowed = if path.ends_with("/breaker") {
+            "POST"
+        } else {
+            "GET, HEAD"
+        };
+        if !allowed.split(", ").any(|method| head.method == method) {
+            let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED, &format!("only {allowed}\n"));
+            let allowed = http::HeaderValue::from_static(allowed);
             refused.headers_mut().insert(header::ALLOW, allowed);
             return refused;
         }
-        let path = head.uri.path();
-        if matches!(path, "/metrics" | "/status") && !self.may(head.headers.get(header::AUTHORIZATION)) {
+        let is_open = matches!(path, "/livez" | "/readyz");
+        if !is_open && !self.may(head.headers.get(header::AUTHORIZATION)) {
             let mut refused = plain(StatusCode::UNAUTHORIZED, "a token is needed\n");
             refused
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
             return refused;
         }
-        match path {
-            "/livez" => plain(StatusCode::OK, "ok\n"),
-            "/readyz" => self.ready().await,
-            "/metrics" => self.metrics(),
-            "/status" => self.status(),
+        let steps: Vec<&str> = path.split('/').skip(1).collect();
+        match steps.as_slice() {
+            ["livez"] => plain(StatusCode::OK, "ok\n"),
+            ["readyz"] => self.ready().await,
+            ["metrics"] => self.metrics(),
+            ["status"] => self.status(),
+            ["stats"] => self.stats(&self.metrics.statistics, head.uri.query()),
+            ["servers", id, "stats"] => match self.live.server(id) {
+                Some(server) => self.stats(server.guard().statistics(), head.uri.query()),
+                None => unknown("server"),
+            },
+            [kind @ ("servers" | "routes"), id, "breaker"] => {
+                let of = if *kind == "servers" {
+                    Owner::Server
+                } else {
+                    Owner::Route
+                };
+                let id = id.to_string();
+                self.force(of, &id, session).await
+            }
             _ => plain(
                 StatusCode::NOT_FOUND,
-                "there are: /metrics /livez /readyz /status\n",
+                "there are: /metrics /livez /readyz /status /stats /servers/ID/stats /servers/ID/breaker /routes/ID/breaker\n",
             ),
         }
     }
 }
+
+/// Whose breaker is meant.
+#[derive(Clone, Copy)]
+enum Owner {
+    Server,
+    Route,
+}
+
+/// How far back statistics reach when the request does not say.
+const USUAL_SECONDS: u32 = 300;
+
+/// How far back they can reach.
+const MOST_SECONDS: u32 = 900;
 
 impl ManageApp {
     fn may(&self, authorization: Option<&http::HeaderValue>) -> bool {
@@ -105,6 +148,53 @@ impl ManageApp {
         plain(StatusCode::OK, "ready\n")
     }
 
+    /// Holds a breaker in a state, or lets go of it.
+    async fn force(&self, of: Owner, id: &str, session: &mut ServerSession) -> Response<Vec<u8>> {
+        let forced = match order::read(session).await {
+            Ok(forced) => forced,
+            Err((status, why)) => return plain(status, why),
+        };
+        let status = match of {
+            Owner::Server => self.live.server(id).map(|server| {
+                server.guard().force(&server, forced);
+                server.guard().breaker()
+            }),
+            Owner::Route => self.live.route_guard(id).and_then(|guard| {
+                guard.force(forced);
+                guard.breaker_status(Moment::now())
+            }),
+        };
+        match (status, of) {
+            (Some(status), _) => as_json(&json!(status)),
+            (None, Owner::Server) => unknown("server"),
+            (None, Owner::Route) => unknown("route with a breaker"),
+        }
+    }
+
+    /// The last seconds of one set of statistics.
+    fn stats(&self, statistics: &Statistics, query: Option<&str>) -> Response<Vec<u8>> {
+        let asked = query
+            .unwrap_or_default()
+            .split('&')
+            .find_map(|part| part.strip_prefix("seconds="));
+        let seconds = asked.map_or(Ok(USUAL_SECONDS), str::parse);
+        match seconds {
+            Ok(seconds @ 1..=MOST_SECONDS) => {
+                let now = Moment::now();
+                let buckets = match query.is_some_and(|query| query.contains("histogram=true")) {
+                    true => Buckets::With,
+                    false => Buckets::Without,
+                };
+                let report = statistics.report(now.second(), seconds, buckets);
+                as_json(&json!({ "now_unix_ms": now.unix_ms(), "statistics": report }))
+            }
+            _ => plain(
+                StatusCode::BAD_REQUEST,
+                "seconds is a whole number from 1 to 900\n",
+            ),
+        }
+    }
+
     fn metrics(&self) -> Response<Vec<u8>> {
         let mut out = String::with_capacity(16 * 1024);
         let configuration = self.live.configuration();
@@ -124,68 +214,40 @@ impl ManageApp {
             let _ = writeln!(out, "# TYPE {name} gauge\n{name} {value}");
         }
         self.metrics.write(&mut out);
-        self.write_servers(&mut out);
+        exposition::write(&mut out, &self.live);
         let mut response = plain(StatusCode::OK, &out);
         let version = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, version);
         response
     }
 
-    fn write_servers(&self, out: &mut String) {
-        let servers = self.live.servers();
-        family(
-            out,
-            "gateway_server_requests_total",
-            "Requests sent to servers, by result.",
-        );
-        for server in &servers {
-            let results = [
-                ("success", server.successes),
-                ("failure", server.failures),
-                ("cancelled", server.cancelled),
-            ];
-            for (result, count) in results {
-                let _ = writeln!(
-                    out,
-                    "gateway_server_requests_total{{server=\"{}\",result=\"{result}\"}} {count}",
-                    server.id
-                );
-            }
-        }
-        let _ = writeln!(out, "# TYPE gateway_server_requests_in_flight gauge");
-        for server in &servers {
-            let _ = writeln!(
-                out,
-                "gateway_server_requests_in_flight{{server=\"{}\"}} {}",
-                server.id, server.in_flight
-            );
-        }
-        let _ = writeln!(out, "# TYPE gateway_server_usable gauge");
-        for server in &servers {
-            let _ = writeln!(
-                out,
-                "gateway_server_usable{{server=\"{}\"}} {}",
-                server.id,
-                u64::from(server.usable)
-            );
-        }
-    }
-
     fn status(&self) -> Response<Vec<u8>> {
+        let now = Moment::now();
         let status = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": self.started.elapsed().as_secs(),
             "in_flight": self.metrics.in_flight(),
             "configuration": self.live.configuration(),
+            "limit": self.guard.as_ref().map(|guard| guard.status(now)),
             "servers": self.live.servers(),
+            "clusters": self.live.clusters(now),
+            "routes": self.live.routes(now),
         });
-        let mut response = plain(StatusCode::OK, &format!("{status:#}\n"));
-        response.headers_mut().insert(
-            header::CONTENT_TYPE,
-            http::HeaderValue::from_static("application/json"),
-        );
-        response
+        as_json(&status)
     }
+}
+
+fn as_json(value: &serde_json::Value) -> Response<Vec<u8>> {
+    let mut response = plain(StatusCode::OK, &format!("{value:#}\n"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        http::HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+fn unknown(what: &str) -> Response<Vec<u8>> {
+    plain(StatusCode::NOT_FOUND, &format!("there is no {what} of this id\n"))
 }
 
 /// A listener on every address is reached on loopback.

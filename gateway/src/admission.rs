@@ -1,0 +1,314 @@
+//! Whether a request may go on, before it has a cluster: the limit of the whole proxy, then the limit and the breaker of its route.
+//!
+//! Clusters and servers have their own, which `attempts` and `cluster` ask. A route that has neither limit nor breaker pays nothing.
+
+use std::sync::Arc;
+
+use meta::{
+    id::Id,
+    language::{Value, Values},
+    model::{self, MissingKey, PriorityClass},
+};
+
+use crate::{
+    breaker::{self, BreakerStatus, Counted, Forced, Rules, Ticket},
+    clock::Moment,
+    cluster::{Outcome, hash_of},
+    limiter::{Entered, Exceeded, KeyHasher, Limit, LimitStatus, Limiter, Scope},
+    refusal::{Details, Refusal},
+};
+
+/// The limit of the whole proxy.
+pub(crate) struct ProxyGuard {
+    limit: Limit,
+    limiter: Arc<Limiter>,
+}
+
+impl ProxyGuard {
+    pub(crate) fn new(limit: &model::Limit) -> Self {
+        Self {
+            limit: Limit::new(limit, Scope::Proxy),
+            limiter: Arc::default(),
+        }
+    }
+
+    /// A place among the requests of this proxy, waited for where there is a queue.
+    pub(crate) async fn enter(&self, now: Moment) -> Result<Entered, Exceeded> {
+        enter(&self.limiter, &self.limit, now).await
+    }
+
+    /// Whether requests may have waited.
+    pub(crate) fn has_queue(&self) -> bool {
+        self.limit.has_queue()
+    }
+
+    /// How the limit stands.
+    pub(crate) fn status(&self, now: Moment) -> LimitStatus {
+        self.limiter.status(Some(&self.limit), now)
+    }
+}
+
+/// A place under a limit that makes no difference between requests.
+async fn enter(limiter: &Arc<Limiter>, limit: &Limit, now: Moment) -> Result<Entered, Exceeded> {
+    match Entered::at_once(limiter, limit, PriorityClass::Normal, now) {
+        Err(exceeded) if exceeded.may_wait() => {
+            Entered::in_turn(limiter, limit, PriorityClass::Normal, None).await
+        }
+        done => done,
+    }
+}
+
+/// What of a route's limit and breaker survives every change of it.
+#[derive(Default)]
+pub(crate) struct RouteState {
+    pub(crate) limiter: Arc<Limiter>,
+    pub(crate) breaker: Counted,
+}
+
+/// A route's limit and breaker, as one revision has them.
+pub(crate) struct RouteGuard {
+    id: Id,
+    limit: Option<RouteLimit>,
+    breaker: Option<RouteBreaker>,
+    state: Arc<RouteState>,
+}
+
+struct RouteLimit {
+    limit: Limit,
+    /// Empty: the limit is of the route as a whole.
+    key: Box<[Value]>,
+    missing: MissingKey,
+    /// Tells this route's keys from those of others; the same in every revision.
+    seed: u64,
+}
+
+struct RouteBreaker {
+    rules: Rules,
+    failure_status: Box<[u16]>,
+}
+
+/// Whom a request counts for under a route's limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CountedFor {
+    /// It is not counted.
+    Nobody,
+    /// The route as a whole.
+    Route,
+    /// All with this hash of the key's values.
+    Key(u64),
+    /// It lacks a value and is to be refused for that.
+    Unknown,
+}
+
+/// The right of one request to go on; given back when dropped.
+#[must_use = "dropped at once it would hold nothing"]
+pub(crate) struct RoutePass {
+    guard: Arc<RouteGuard>,
+    ticket: Option<Ticket>,
+    _entered: Option<Entered>,
+}
+
+impl RouteGuard {
+    /// `None` if there is nothing to guard.
+    pub(crate) fn new(route: &model::Route, state: impl FnOnce() -> Arc<RouteState>) -> Option<Arc<Self>> {
+        if route.limit.is_none() && route.breaker.is_none() {
+            return None;
+        }
+        let limit = route.limit.as_ref().map(|limit| RouteLimit {
+            limit: Limit::new(limit, Scope::Route),
+            key: limit
+                .key
+                .iter()
+                .flat_map(|key| key.values())
+                .map(|value| value.0.clone())
+                .collect(),
+            missing: limit.missing(),
+            seed: hash_of(route.id.as_str().as_bytes()),
+        });
+        let breaker = route.breaker.as_ref().map(|breaker| {
+            let rules = breaker.rules();
+            RouteBreaker {
+                rules: Rules::from(&rules),
+                failure_status: rules.failure_status.into(),
+            }
+        });
+        Some(Arc::new(Self {
+            id: route.id.clone(),
+            limit,
+            breaker,
+            state: state(),
+        }))
+    }
+
+    /// Whether the limit's key is made of the path's parameters.
+    pub(crate) fn reads_params(&self) -> bool {
+        let key = self.limit.iter().flat_map(|limit| &*limit.key);
+        key.into_iter().any(|value| matches!(value, Value::Param(_)))
+    }
+
+    /// Whether requests may have waited.
+    pub(crate) fn has_queue(&self) -> bool {
+        self.limit.as_ref().is_some_and(|limit| limit.limit.has_queue())
+    }
+
+    /// Whether there is a limit.
+    pub(crate) fn has_limit(&self) -> bool {
+        self.limit.is_some()
+    }
+
+    /// How the limit stands; of one with a key only what it refused, and not the single keys.
+    pub(crate) fn limit_status(&self, now: Moment) -> Option<LimitStatus> {
+        let RouteLimit { limit, key, .. } = self.limit.as_ref()?;
+        let whole = Some(limit).filter(|_| key.is_empty());
+        Some(self.state.limiter.status(whole, now))
+    }
+
+    /// How the breaker stands.
+    pub(crate) fn breaker_status(&self, now: Moment) -> Option<BreakerStatus> {
+        let rules = self.rules()?;
+        Some(self.state.breaker.status(Some(rules), now))
+    }
+
+    /// Holds the breaker in a state until it is released with `None`.
+    pub(crate) fn force(&self, to: Option<Forced>) {
+        self.state.breaker.force(self, to, Moment::now());
+    }
+
+    fn rules(&self) -> Option<&Rules> {
+        self.breaker.as_ref().map(|breaker| &breaker.rules)
+    }
+
+    /// What time has made due, so that it is logged without traffic too.
+    pub(crate) fn step(&self, now: Moment) {
+        self.state.breaker.step(self, self.rules(), now);
+    }
+
+    /// Lets a request go on. `place` is what it has of the limit.
+    pub(crate) fn pass(
+        self: &Arc<Self>,
+        place: Option<Entered>,
+        now: Moment,
+    ) -> Result<RoutePass, (Refusal, Details)> {
+        let ticket = match &self.breaker {
+            None => None,
+            Some(breaker) => {
+                let admitted = self.state.breaker.admit(&**self, Some(&breaker.rules), now);
+                Some(
+                    admitted
+                        .map_err(|rejection| (Refusal::Breaker, Details::rejecting(rejection.retry_after)))?,
+                )
+            }
+        };
+        Ok(RoutePass {
+            guard: Arc::clone(self),
+            ticket,
+            _entered: place,
+        })
+    }
+
+    /// Whom a request counts for under the limit.
+    pub(crate) fn counted_for(&self, request: &impl Values) -> CountedFor {
+        let Some(limit) = &self.limit else {
+            return CountedFor::Nobody;
+        };
+        if limit.key.is_empty() {
+            return CountedFor::Route;
+        }
+        let mut key = KeyHasher::new(limit.seed);
+        for value in &limit.key {
+            if *value == Value::ClientIp {
+                // Its text would have to be written first.
+                key.add_ip(request.client_ip());
+                continue;
+            }
+            match request.text(value) {
+                Some(text) => key.add(text.as_bytes()),
+                None => {
+                    return match limit.missing {
+                        MissingKey::Admit => CountedFor::Nobody,
+                        MissingKey::Share => CountedFor::Key(KeyHasher::new(limit.seed).finish()),
+                        MissingKey::Refuse => CountedFor::Unknown,
+                    };
+                }
+            }
+        }
+        CountedFor::Key(key.finish())
+    }
+
+    /// A place under the limit, waited for where there is a queue.
+    pub(crate) async fn enter(
+        &self,
+        whom: CountedFor,
+        now: Moment,
+    ) -> Result<Option<Entered>, (Refusal, Details)> {
+        let Some(RouteLimit { limit, .. }) = &self.limit else {
+            return Ok(None);
+        };
+        let over = |exceeded: Exceeded| (Refusal::RateLimited, Details::over_limit(&exceeded));
+        match whom {
+            CountedFor::Nobody => Ok(None),
+            CountedFor::Unknown => Err((
+                Refusal::RateLimited,
+                Details::of("the request lacks the value that its limit goes by"),
+            )),
+            CountedFor::Route => {
+                let entered = enter(&self.state.limiter, limit, now).await;
+                entered.map(Some).map_err(over)
+            }
+            CountedFor::Key(key) => {
+                let entered = Entered::for_key(&self.state.limiter, limit, key, now);
+                entered.map(Some).map_err(over)
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for RouteGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "route {}", self.id)
+    }
+}
+
+impl RoutePass {
+    /// Whether the request tries out a route whose breaker had rejected.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.ticket.is_some_and(Ticket::is_probe)
+    }
+
+    /// What the client's answer says: `status`, and how long its head took.
+    pub(crate) fn judge(&self, status: u16, latency: std::time::Duration) -> Outcome {
+        let statuses = self
+            .guard
+            .breaker
+            .as_ref()
+            .map(|breaker| &*breaker.failure_status);
+        if statuses.is_some_and(|statuses| statuses.contains(&status)) {
+            Outcome::Failure { latency }
+        } else {
+            Outcome::Success { latency }
+        }
+    }
+
+    /// Says what came of the request; the second time it changes nothing.
+    pub(crate) fn settle(&mut self, outcome: Outcome, now: Moment) {
+        let (Some(ticket), Some(breaker)) = (self.ticket.take(), &self.guard.breaker) else {
+            return;
+        };
+        let rules = &breaker.rules;
+        let word = match outcome {
+            Outcome::Failure { .. } => breaker::Outcome::Failure,
+            Outcome::Success { latency } if rules.is_slow(latency) => breaker::Outcome::Slow,
+            Outcome::Success { .. } => breaker::Outcome::Success,
+        };
+        let state = &self.guard.state.breaker;
+        state.report(&*self.guard, Some(rules), ticket, word, now, || true);
+    }
+}
+
+impl Drop for RoutePass {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.guard.state.breaker.give_back(ticket);
+        }
+    }
+}

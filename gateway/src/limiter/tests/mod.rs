@@ -1,0 +1,8 @@
+mod adaptive;
+mod backend;
+mod bucket;
+mod gate;
+mod keyed;
+mod queue;
+mod rate;
+mod share;
