@@ -37,14 +37,13 @@ type Result<T> = std::io::Result<T>;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let backend = backend().await?;
     println!("capacity {CAPACITY:.0}/s; p99 of a critical request alone:");
-    let alone = run(backend, "auto", 0.2).await?;
+    let alone = run("auto", 0.2).await?;
     print(&alone[..1]);
     let unloaded = alone[0].latency_ms(0.99);
     for (limit, name) in [("", "everything is let through"), ("auto", "max_in_flight: auto")] {
         println!("\n{name}, {:.0}/s offered:", 3.0 * CAPACITY);
-        let tallies = run(backend, limit, 1.0).await?;
+        let tallies = run(limit, 1.0).await?;
         print(&tallies);
         let good: f64 = tallies.iter().map(Tally::good_per_second).sum();
         println!(
@@ -97,9 +96,9 @@ impl Tally {
     }
 }
 
-/// Offers `scale` of the load (below 1 only the critical part) through a fresh gateway.
-async fn run(backend: SocketAddr, limit: &str, scale: f64) -> Result<Vec<Tally>> {
-    let gateway = Gateway::start(backend, limit).await?;
+/// Offers `scale` of the load (below 1 only the critical part) through a fresh gateway to a fresh backend.
+async fn run(limit: &str, scale: f64) -> Result<Vec<Tally>> {
+    let gateway = Gateway::start(backend().await?, limit).await?;
     let classes = if scale < 1.0 { &CLASSES[..1] } else { &CLASSES[..] };
     let loads = classes
         .iter()

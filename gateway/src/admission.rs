@@ -2,7 +2,7 @@
 //!
 //! Clusters and servers have their own, which `attempts` and `cluster` ask. A route that has neither limit nor breaker pays nothing.
 
-use std::sync::Arc;
+use std::{cell::LazyCell, net::IpAddr, sync::Arc};
 
 use meta::{
     id::Id,
@@ -15,7 +15,7 @@ use crate::{
     clock::Moment,
     cluster::{Outcome, hash_of},
     limiter::{Entered, Exceeded, KeyHasher, Limit, LimitStatus, Limiter, Scope},
-    refusal::{Details, Refusal},
+    refusal::{Denial, Details, Refusal},
 };
 
 /// The limit of the whole proxy.
@@ -151,11 +151,6 @@ impl RouteGuard {
         self.limit.as_ref().is_some_and(|limit| limit.limit.has_queue())
     }
 
-    /// Whether there is a limit.
-    pub(crate) fn has_limit(&self) -> bool {
-        self.limit.is_some()
-    }
-
     /// How the limit stands; of one with a key only what it refused, and not the single keys.
     pub(crate) fn limit_status(&self, now: Moment) -> Option<LimitStatus> {
         let RouteLimit { limit, key, .. } = self.limit.as_ref()?;
@@ -188,17 +183,10 @@ impl RouteGuard {
         self: &Arc<Self>,
         place: Option<Entered>,
         now: Moment,
-    ) -> Result<RoutePass, (Refusal, Details)> {
-        let ticket = match &self.breaker {
-            None => None,
-            Some(breaker) => {
-                let admitted = self.state.breaker.admit(&**self, Some(&breaker.rules), now);
-                Some(
-                    admitted
-                        .map_err(|rejection| (Refusal::Breaker, Details::rejecting(rejection.retry_after)))?,
-                )
-            }
-        };
+    ) -> Result<RoutePass, Box<Denial>> {
+        let ask = |breaker: &RouteBreaker| self.state.breaker.admit(&**self, Some(&breaker.rules), now);
+        let ticket = self.breaker.as_ref().map(ask).transpose();
+        let ticket = ticket.map_err(|rejection| Denial::rejecting(rejection.retry_after))?;
         Ok(RoutePass {
             guard: Arc::clone(self),
             ticket,
@@ -206,8 +194,9 @@ impl RouteGuard {
         })
     }
 
-    /// Whom a request counts for under the limit.
-    pub(crate) fn counted_for(&self, request: &impl Values) -> CountedFor {
+    /// Whom a request of `client` counts for under the limit. `view` makes the request to be looked at, which is not free: bringing
+    /// host and path into normal form is saved where the address is all that counts.
+    pub(crate) fn counted_for<V: Values>(&self, client: IpAddr, view: impl FnOnce() -> V) -> CountedFor {
         let Some(limit) = &self.limit else {
             return CountedFor::Nobody;
         };
@@ -215,10 +204,11 @@ impl RouteGuard {
             return CountedFor::Route;
         }
         let mut key = KeyHasher::new(limit.seed);
+        let request = LazyCell::new(view);
         for value in &limit.key {
             if *value == Value::ClientIp {
                 // Its text would have to be written first.
-                key.add_ip(request.client_ip());
+                key.add_ip(client);
                 continue;
             }
             match request.text(value) {
@@ -236,21 +226,17 @@ impl RouteGuard {
     }
 
     /// A place under the limit, waited for where there is a queue.
-    pub(crate) async fn enter(
-        &self,
-        whom: CountedFor,
-        now: Moment,
-    ) -> Result<Option<Entered>, (Refusal, Details)> {
+    pub(crate) async fn enter(&self, whom: CountedFor, now: Moment) -> Result<Option<Entered>, Box<Denial>> {
         let Some(RouteLimit { limit, .. }) = &self.limit else {
             return Ok(None);
         };
-        let over = |exceeded: Exceeded| (Refusal::RateLimited, Details::over_limit(&exceeded));
+        let over = |exceeded: Exceeded| Denial::over_limit(&exceeded);
         match whom {
             CountedFor::Nobody => Ok(None),
-            CountedFor::Unknown => Err((
-                Refusal::RateLimited,
-                Details::of("the request lacks the value that its limit goes by"),
-            )),
+            CountedFor::Unknown => {
+                let details = Details::of("the request lacks the value that its limit goes by");
+                Err(Denial::new(Refusal::RateLimited, details))
+            }
             CountedFor::Route => {
                 let entered = enter(&self.state.limiter, limit, now).await;
                 entered.map(Some).map_err(over)
@@ -301,7 +287,7 @@ impl RoutePass {
             Outcome::Success { .. } => breaker::Outcome::Success,
         };
         let state = &self.guard.state.breaker;
-        state.report(&*self.guard, Some(rules), ticket, word, now, || true);
+        let _ = state.report(&*self.guard, Some(rules), ticket, word, now, || true);
     }
 }
 

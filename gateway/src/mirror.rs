@@ -106,7 +106,7 @@ impl Copy {
             .await
         {}
         if answered.connection.is_complete() {
-            answered.finish(Instant::now());
+            answered.finish();
             Ok(())
         } else {
             answered.fail();

@@ -16,7 +16,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use tokio::net::TcpStream;
 
 use crate::{
-    admission::{CountedFor, ProxyGuard, RoutePass},
+    admission::{ProxyGuard, RoutePass},
     attempts::{Answered, Call, CallError, ClientBody, Deadline, call},
     clock::Moment,
     cluster::Outcome,
@@ -27,7 +27,7 @@ use crate::{
     live::Live,
     metrics::{Metrics, RouteCounters},
     mirror::{self, Mirrors},
-    refusal::{Details, Refusal, answer, refuse},
+    refusal::{Denial, Details, Refusal, answer, refuse},
     relay::{Relayed, head_for, relay},
     rewrite::{as_written, rewritten},
     router::Lookup,
@@ -52,24 +52,15 @@ struct Caller {
     client: IpAddr,
     id: RequestId,
     started: Instant,
+    /// The same moment.
+    arrived: Moment,
 }
 
 /// What routing a request came to.
 enum Decision {
     Forward(Box<Plan>),
-    Answer(crate::filters::Answer, Box<Matched>),
-    Refuse(Refusal, Details, Option<Arc<Route>>),
-}
-
-impl Decision {
-    /// The route that has a word to say about it still.
-    fn matched(&self) -> Option<&Matched> {
-        match self {
-            Self::Forward(plan) => Some(&plan.matched),
-            Self::Answer(_, matched) => Some(matched),
-            Self::Refuse(..) => None,
-        }
-    }
+    Answer(Box<(crate::filters::Answer, Matched)>),
+    Refuse(Box<Denial>, Option<Arc<Route>>),
 }
 
 /// A route that takes the request, and what its response filters need to know.
@@ -92,7 +83,7 @@ struct Plan {
 struct Ended {
     how: End,
     /// When, if that is known already.
-    at: Option<Instant>,
+    at: Option<Moment>,
     route: Option<Arc<Route>>,
 }
 
@@ -110,61 +101,39 @@ impl Proxy {
         let _in_flight = self.metrics.begin();
         let caller = self.caller(session);
         session.set_pipelining_enabled(true);
-        let now = Moment::of(caller.started);
-        let (ended, result) = match self.enter(now).await {
+        let (ended, result) = match self.enter(&caller).await {
+            Ok(_entered) => self.serve(session, &caller).await,
             Err(exceeded) => {
-                let details = Details::over_limit(&exceeded);
-                self.refuse(session, Refusal::RateLimited, details, None, &caller)
-                    .await
+                let denial = Denial::over_limit(&exceeded);
+                self.refuse(session, denial, None, &caller).await
             }
-            Ok(_entered) => self.serve(session, &caller, now).await,
         };
         self.count(&ended, &caller);
         result
     }
 
     /// A place among the requests of the proxy, if they are limited.
-    async fn enter(&self, now: Moment) -> Result<Option<Entered>, Exceeded> {
+    async fn enter(&self, caller: &Caller) -> Result<Option<Entered>, Exceeded> {
         match &self.guard {
             None => Ok(None),
-            Some(guard) => guard.enter(now).await.map(Some),
+            Some(guard) => guard.enter(caller.arrived).await.map(Some),
         }
     }
 
-    async fn serve(
-        &self,
-        session: &mut Session,
-        caller: &Caller,
-        now: Moment,
-    ) -> (Ended, pingora::Result<()>) {
-        let decision = self.decide(session, caller);
-        let pass = match decision.matched() {
-            Some(matched) if matched.route.guard.is_some() => self.admit(matched, session, caller, now).await,
-            _ => Ok(None),
-        };
-        match (decision, pass) {
-            (Decision::Refuse(refusal, details, route), _) => {
-                self.refuse(session, refusal, details, route, caller).await
-            }
-            (decision, Err((refusal, details))) => {
-                let route = decision.matched().map(|matched| matched.route.clone());
-                self.refuse(session, refusal, details, route, caller).await
-            }
-            (Decision::Answer(given, matched), Ok(_pass)) => {
-                self.answer(session, given, matched, caller).await
-            }
-            (Decision::Forward(plan), Ok(pass)) => {
-                // Whoever may have waited for a place must not count the wait as the server's.
-                let proxy_queues = self.guard.as_ref().is_some_and(|guard| guard.has_queue());
-                let route = &plan.matched.route;
-                let route_queues = route.guard.as_ref().is_some_and(|guard| guard.has_queue());
-                let began = if proxy_queues || route_queues {
-                    Instant::now()
-                } else {
-                    caller.started
-                };
-                self.forward(session, *plan, pass, caller, began).await
-            }
+    async fn serve(&self, session: &mut Session, caller: &Caller) -> (Ended, pingora::Result<()>) {
+        match self.decide(session, caller) {
+            Decision::Forward(plan) => match self.admit(&plan.matched, session, caller).await {
+                Ok(pass) => self.forward(session, plan, pass, caller).await,
+                Err(denial) => {
+                    self.refuse(session, denial, Some(plan.matched.route), caller)
+                        .await
+                }
+            },
+            Decision::Answer(given) => match self.admit(&given.1, session, caller).await {
+                Ok(_pass) => self.answer(session, given, caller).await,
+                Err(denial) => self.refuse(session, denial, Some(given.1.route), caller).await,
+            },
+            Decision::Refuse(denial, route) => self.refuse(session, denial, route, caller).await,
         }
     }
 
@@ -174,31 +143,37 @@ impl Proxy {
         matched: &Matched,
         session: &Session,
         caller: &Caller,
-        now: Moment,
-    ) -> Result<Option<RoutePass>, (Refusal, Details)> {
+    ) -> Result<Option<RoutePass>, Box<Denial>> {
         let Some(guard) = &matched.route.guard else {
             return Ok(None);
         };
-        let whom = if guard.has_limit() {
-            guard.counted_for(&self.request(session, caller, &matched.params))
-        } else {
-            CountedFor::Nobody
-        };
-        let place = guard.enter(whom, now).await?;
-        guard.pass(place, now).map(Some)
+        let view = || self.request(session, caller, &matched.params);
+        let whom = guard.counted_for(caller.client, view);
+        let place = guard.enter(whom, caller.arrived).await?;
+        guard.pass(place, caller.arrived).map(Some)
     }
 
     async fn refuse(
         &self,
         session: &mut Session,
-        refusal: Refusal,
-        details: Details,
+        denial: Box<Denial>,
         route: Option<Arc<Route>>,
         caller: &Caller,
     ) -> (Ended, pingora::Result<()>) {
-        let result = refuse(session, refusal, details, &caller.id).await;
-        let (how, at) = (End::Refused(refusal), None);
+        let (how, at) = (End::Refused(denial.refusal), None);
+        let result = refuse(session, *denial, &caller.id).await;
         (Ended { how, at, route }, result)
+    }
+
+    /// When the request set out for its cluster: whoever may have waited for a place before must not count that as the server's.
+    fn began(&self, route: &Route, caller: &Caller) -> Instant {
+        let proxy_queues = self.guard.as_ref().is_some_and(|guard| guard.has_queue());
+        let route_queues = route.guard.as_ref().is_some_and(|guard| guard.has_queue());
+        if proxy_queues || route_queues {
+            Instant::now()
+        } else {
+            caller.started
+        }
     }
 
     fn caller(&self, session: &Session) -> Caller {
@@ -206,12 +181,13 @@ impl Proxy {
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| {
             address.ip().to_canonical()
         });
-        let head = session.req_header();
+        let (head, started) = (session.req_header(), Instant::now());
         Caller {
             peer,
             client: self.trusted.client(peer, &head.headers),
             id: RequestId::of(head),
-            started: Instant::now(),
+            started,
+            arrived: Moment::of(started),
         }
     }
 
@@ -223,12 +199,12 @@ impl Proxy {
                 retry_after: Some(1),
                 ..Details::default()
             };
-            return Decision::Refuse(Refusal::NotReady, details, None);
+            return Decision::Refuse(Denial::new(Refusal::NotReady, details), None);
         };
         let head = session.req_header();
         if head.version == http::Version::HTTP_11 && !head.headers.contains_key(http::header::HOST) {
             let details = Details::of("an HTTP/1.1 request needs a Host");
-            return Decision::Refuse(Refusal::BadRequest, details, None);
+            return Decision::Refuse(Denial::new(Refusal::BadRequest, details), None);
         }
         let request = Request::new(head, caller.client, self.slashes);
         let accepts = |route: &Arc<Route>, params: &_| route.accepts(&request.candidate(params));
@@ -238,13 +214,15 @@ impl Proxy {
                 .find(request.host(), request.path(), &head.method, accepts)
             {
                 Lookup::Found { value, params } => (value.clone(), params),
-                Lookup::NotFound => return Decision::Refuse(Refusal::NoRoute, Details::default(), None),
+                Lookup::NotFound => {
+                    return Decision::Refuse(Denial::new(Refusal::NoRoute, Details::default()), None);
+                }
                 Lookup::MethodNotAllowed(allow) => {
                     let details = Details {
                         allow: Some(allow.to_string()),
                         ..Details::default()
                     };
-                    return Decision::Refuse(Refusal::MethodNotAllowed, details, None);
+                    return Decision::Refuse(Denial::new(Refusal::MethodNotAllowed, details), None);
                 }
             };
         let params = if route.reads_params {
@@ -255,8 +233,10 @@ impl Proxy {
         let matched = Matched { route, params };
         match self.filter(&matched, session, caller) {
             Verdict::GoOn => self.plan(matched, session, caller),
-            Verdict::Answer(given) => Decision::Answer(given, Box::new(matched)),
-            Verdict::Refuse(refusal) => Decision::Refuse(refusal, Details::default(), Some(matched.route)),
+            Verdict::Answer(given) => Decision::Answer(Box::new((given, matched))),
+            Verdict::Refuse(refusal) => {
+                Decision::Refuse(Denial::new(refusal, Details::default()), Some(matched.route))
+            }
         }
     }
 
@@ -286,7 +266,7 @@ impl Proxy {
                 retry_after: Some(1),
                 ..Details::of("the route has no cluster")
             };
-            return Decision::Refuse(Refusal::NoServer, details, Some(matched.route));
+            return Decision::Refuse(Denial::new(Refusal::NoServer, details), Some(matched.route));
         };
         let hash = balance_hash(&upstream, view, caller);
         let target = route
@@ -315,23 +295,28 @@ impl Proxy {
     async fn forward(
         &self,
         session: &mut Session,
-        plan: Plan,
+        mut plan: Box<Plan>,
+        pass: Option<RoutePass>,
+        caller: &Caller,
+    ) -> (Ended, pingora::Result<()>) {
+        let (how, at, result) = self.forwarded(session, &mut plan, pass, caller).await;
+        let route = Some(plan.matched.route);
+        (Ended { how, at, route }, result)
+    }
+
+    async fn forwarded(
+        &self,
+        session: &mut Session,
+        plan: &mut Plan,
         mut pass: Option<RoutePass>,
         caller: &Caller,
-        began: Instant,
-    ) -> (Ended, pingora::Result<()>) {
+    ) -> (End, Option<Moment>, pingora::Result<()>) {
         let mut body = ClientBody::new(session);
-        let outcome = self.send(&mut body, &plan, caller, began).await;
-        let copied = plan.mirror.as_ref().map(|_| body.copy());
-        let Plan {
-            matched,
-            upstream,
-            target,
-            mirror,
-            ..
-        } = plan;
-        if let (Some((to, hash)), Some(copied)) = (mirror, copied) {
+        let outcome = self.send(&mut body, plan, caller).await;
+        if let Some((to, hash)) = plan.mirror.take() {
+            let copied = body.copy();
             let head = body.session.req_header();
+            let target = plan.target.take();
             let target = target.map_or_else(|| as_written(head).to_vec(), String::into_bytes);
             let copy = mirror::Copy {
                 upstream: to,
@@ -344,12 +329,6 @@ impl Proxy {
             };
             self.mirrors.send(copy, copied, &self.metrics);
         }
-        let route = matched.route.clone();
-        let ended = |how, at| Ended {
-            how,
-            at,
-            route: Some(route.clone()),
-        };
         match outcome {
             Ok(mut answered) => {
                 let status = answered.head.status.as_u16();
@@ -362,31 +341,32 @@ impl Proxy {
                 }
                 let mut response = head_for(&mut answered, &body);
                 let _ = response.insert_header(X_REQUEST_ID, caller.id.to_value());
-                self.filter_response(&matched, body.session, caller, &mut response);
+                self.filter_response(&plan.matched, body.session, caller, &mut response);
                 let status = response.status.as_u16();
-                let deadline =
-                    Deadline::after(caller.started, upstream.timeouts.total.map(|total| total.get()));
-                let idle = upstream.timeouts.idle.get();
+                let timeouts = &plan.upstream.timeouts;
+                let deadline = Deadline::after(caller.started, timeouts.total.map(|total| total.get()));
+                let idle = timeouts.idle.get();
                 match relay(answered, response, &mut body, deadline, idle).await {
                     Relayed::Whole(at) => {
                         settle(pass, verdict, at);
-                        (ended(End::Answered(status), Some(at)), Ok(()))
+                        (End::Answered(status), Some(at), Ok(()))
                     }
                     Relayed::Cut => {
-                        settle(pass, verdict.failed(), Instant::now());
-                        (ended(End::Broken, None), Err(broken_off()))
+                        settle(pass, verdict.failed(), Moment::now());
+                        (End::Broken, None, Err(broken_off()))
                     }
-                    Relayed::ClientGone => (ended(End::Broken, None), Err(broken_off())),
+                    Relayed::ClientGone => (End::Broken, None, Err(broken_off())),
                 }
             }
-            Err(CallError::ClientGone) => (ended(End::Broken, None), Err(broken_off())),
-            Err(CallError::Refused(refusal, details)) => {
-                if refusal.blames_servers() {
-                    let (now, latency) = (Instant::now(), caller.started.elapsed());
-                    settle(pass, Outcome::Failure { latency }, now);
+            Err(CallError::ClientGone) => (End::Broken, None, Err(broken_off())),
+            Err(CallError::Refused(denial)) => {
+                let how = End::Refused(denial.refusal);
+                if denial.refusal.blames_servers() {
+                    let latency = caller.started.elapsed();
+                    settle(pass, Outcome::Failure { latency }, Moment::now());
                 }
-                self.refuse(body.session, refusal, details, Some(route.clone()), caller)
-                    .await
+                let result = refuse(body.session, *denial, &caller.id).await;
+                (how, None, result)
             }
         }
     }
@@ -396,7 +376,6 @@ impl Proxy {
         body: &mut ClientBody<'_>,
         plan: &Plan,
         caller: &Caller,
-        began: Instant,
     ) -> Result<Answered, CallError> {
         let upstream = &plan.upstream;
         let attempt = Call {
@@ -404,7 +383,7 @@ impl Proxy {
             hash: plan.hash,
             retry: plan.matched.route.retry.as_deref().or(upstream.retry.as_ref()),
             class: plan.matched.route.class,
-            started: began,
+            started: self.began(&plan.matched.route, caller),
             deadline: Deadline::after(caller.started, upstream.timeouts.total.map(|total| total.get())),
         };
         let peer_is_trusted = self.trusted.contains(caller.peer);
@@ -428,10 +407,10 @@ impl Proxy {
     async fn answer(
         &self,
         session: &mut Session,
-        given: crate::filters::Answer,
-        matched: Box<Matched>,
+        answered: Box<(crate::filters::Answer, Matched)>,
         caller: &Caller,
     ) -> (Ended, pingora::Result<()>) {
+        let (given, matched) = *answered;
         let result = async {
             let mut response = ResponseHeader::build_no_case(given.status, Some(given.headers.len() + 4))?;
             for (name, value) in &given.headers {
@@ -469,8 +448,8 @@ impl Proxy {
     }
 
     fn count(&self, ended: &Ended, caller: &Caller) {
-        let at = ended.at.unwrap_or_else(Instant::now);
-        let took = at.saturating_duration_since(caller.started);
+        let at = ended.at.unwrap_or_else(Moment::now);
+        let took = at.since(caller.arrived);
         let status = match ended.how {
             End::Answered(status) => status,
             End::Refused(refusal) => refusal.status(),
@@ -482,7 +461,7 @@ impl Proxy {
             .map_or(&self.metrics.unrouted, |route| &route.counters);
         counters.count(status, took);
         use statistics::Outcome::{Failure, Success};
-        let second = Moment::of(at).second();
+        let second = at.second();
         match ended.how {
             End::Answered(status) => {
                 let outcome = if status < 500 { Success } else { Failure };
@@ -498,9 +477,9 @@ impl Proxy {
 }
 
 /// Gives a pass back with what came of the request.
-fn settle(pass: Option<RoutePass>, outcome: Outcome, now: Instant) {
+fn settle(pass: Option<RoutePass>, outcome: Outcome, now: Moment) {
     if let Some(mut pass) = pass {
-        pass.settle(outcome, Moment::of(now));
+        pass.settle(outcome, now);
     }
 }
 

@@ -115,8 +115,31 @@ impl Refusal {
     }
 }
 
+/// A request is refused. Travels in a box: what carries it is moved at every step of a request's way, and hardly ever holds it.
+#[derive(Debug)]
+pub(crate) struct Denial {
+    pub(crate) refusal: Refusal,
+    pub(crate) details: Details,
+}
+
+impl Denial {
+    pub(crate) fn new(refusal: Refusal, details: Details) -> Box<Self> {
+        Box::new(Self { refusal, details })
+    }
+
+    /// A limit is reached.
+    pub(crate) fn over_limit(exceeded: &Exceeded) -> Box<Self> {
+        Self::new(Refusal::RateLimited, Details::over_limit(exceeded))
+    }
+
+    /// A breaker rejects for so long.
+    pub(crate) fn rejecting(retry_after: Duration) -> Box<Self> {
+        Self::new(Refusal::Breaker, Details::rejecting(retry_after))
+    }
+}
+
 /// What else is said with a refusal.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Details {
     /// More than the title, for whoever called.
     pub(crate) detail: &'static str,
@@ -138,7 +161,7 @@ impl Details {
     }
 
     /// A limit is reached.
-    pub(crate) fn over_limit(exceeded: &Exceeded) -> Self {
+    fn over_limit(exceeded: &Exceeded) -> Self {
         Self {
             retry_after: Some(whole_seconds(exceeded.wait)),
             limit: Some(*exceeded),
@@ -147,7 +170,7 @@ impl Details {
     }
 
     /// A breaker rejects for so long.
-    pub(crate) fn rejecting(retry_after: Duration) -> Self {
+    fn rejecting(retry_after: Duration) -> Self {
         Self {
             retry_after: Some(whole_seconds(retry_after)),
             ..Self::of("it failed too often; requests pass again after the pause")
@@ -167,8 +190,7 @@ const DRAIN_BYTES: u64 = 64 * 1024;
 /// Answers with a refusal. The connection is kept where HTTP allows: a short unread body is read first.
 pub(crate) async fn refuse(
     session: &mut Session,
-    refusal: Refusal,
-    details: Details,
+    Denial { refusal, details }: Denial,
     id: &RequestId,
 ) -> pingora::Result<()> {
     let status = refusal.status();

@@ -1,7 +1,5 @@
 //! Passes a server's answer on to the client, piece by piece: nothing is read ahead of what the client takes.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use http::{HeaderValue, Version, header};
 use pingora::{Error, ErrorType};
@@ -11,6 +9,7 @@ use tokio::select;
 
 use crate::{
     attempts::{Answered, ClientBody, Deadline, RequestSource},
+    clock::Moment,
     exchange::{AnswerBody, ExchangeError},
 };
 
@@ -18,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Relayed {
     /// Whole, and when.
-    Whole(Instant),
+    Whole(Moment),
     /// The server broke it off, or took too long in the middle: the client must see that it is incomplete.
     Cut,
     /// The client went away.
@@ -86,14 +85,10 @@ pub(crate) async fn relay(
         if !last && written {
             continue;
         }
-        let now = Instant::now();
-        if last {
-            answered.finish(now);
-        }
-        return if written {
-            Relayed::Whole(now)
-        } else {
-            Relayed::ClientGone
+        let ended = last.then(|| answered.finish());
+        return match ended {
+            Some(at) if written => Relayed::Whole(at),
+            _ => Relayed::ClientGone,
         };
     }
 }

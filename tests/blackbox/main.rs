@@ -6,11 +6,13 @@
 
 mod attempts;
 mod balancing;
+mod breaking;
 mod command_line;
 mod conditions;
 mod edge;
 mod filters;
 mod health;
+mod limiting;
 mod live_changes;
 mod manage;
 mod many_routes;
@@ -25,6 +27,7 @@ mod routing;
 mod schemas;
 mod splits;
 mod start_up;
+mod statistics;
 mod streaming;
 mod support;
 mod support_works;

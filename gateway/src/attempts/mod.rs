@@ -22,7 +22,7 @@ use crate::{
     cluster::{Endpoint, NoServer, Outcome, Permit, Picked, Refused, Server, Tried},
     exchange::{AnswerBody, AnswerHead, Connection, ExchangeError, RequestBody, RequestFault},
     limiter::{Entered, Exceeded},
-    refusal::{Details, Refusal},
+    refusal::{Denial, Details, Refusal},
     snapshot::Upstream,
 };
 
@@ -65,13 +65,16 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// The answer was read to its end at `now`: counts it, and keeps the connection if it may be used again.
-    pub(crate) fn finish(self, now: Instant) {
-        if let Some(entered) = &self.entered {
-            entered.observe(self.outcome, Moment::of(now));
+    /// The answer was read to its end: counts it, and keeps the connection if it may be used again. Says when that was.
+    pub(crate) fn finish(self) -> Moment {
+        let (instant, now) = this_moment();
+        // A server that fails fast says nothing of how much it can bear.
+        if let (Some(entered), Outcome::Success { latency }) = (&self.entered, self.outcome) {
+            entered.observe(latency, now);
         }
-        self.permit.finish(self.outcome, Moment::of(now));
-        self.endpoint.keep(self.connection, now.into());
+        self.permit.finish(self.outcome, now);
+        self.endpoint.keep(self.connection, instant.into());
+        now
     }
 
     /// The server broke its answer off.
@@ -95,7 +98,7 @@ impl Answered {
 #[derive(Debug)]
 pub(crate) enum CallError {
     /// The gateway has to answer by itself.
-    Refused(Refusal, Details),
+    Refused(Box<Denial>),
     /// The client is gone: there is nobody to answer.
     ClientGone,
 }
@@ -124,21 +127,28 @@ pub(crate) async fn call<S: RequestSource>(
     source: &mut S,
     start: impl Start<S>,
 ) -> Result<Answered, CallError> {
-    let mut began = call.started;
-    call.upstream.budget.count_request(Moment::of(began));
-    let entered = match call.upstream.enter(call.class, Moment::of(began)) {
+    let (mut began, mut now) = (call.started, Moment::of(call.started));
+    call.upstream.budget.count_request(now);
+    let mut entered = match call.upstream.enter(call.class, now) {
         Ok(entered) => entered,
         Err(exceeded) if exceeded.may_wait() => {
             let turn = call.upstream.enter_in_turn(call.class, call.deadline.left());
             let entered = stays(source, turn).await?;
-            began = Instant::now();
+            (began, now) = this_moment();
             entered.map_err(|exceeded| over_limit(&exceeded))?
         }
         Err(exceeded) => return Err(over_limit(&exceeded)),
     };
     let mut tried = Tried::default();
     let mut attempts = 0;
-    let mut next = pick(call, source, &mut tried, &mut began).await?;
+    let mut next = match call.upstream.cluster.pick(now, || call.hash, &mut tried) {
+        Ok(picked) => picked,
+        Err(why) => {
+            let picked = wait(call, source, &mut tried, why).await?;
+            began = Instant::now();
+            picked
+        }
+    };
     loop {
         attempts += 1;
         let Picked { endpoint, mut permit } = next;
@@ -158,45 +168,42 @@ pub(crate) async fn call<S: RequestSource>(
                 if failed || (permit.is_probe() && !is_short(&head.body)) {
                     permit.settle(outcome, Moment::now());
                 }
-                let answered = Answered {
+                let again =
+                    (may_go_on && allows_status(call, source, status) && affords(call)) || (spare && failed);
+                // An answer in hand is better than a refusal: it goes only if another server takes the request.
+                if again
+                    && let Ok(other) = call
+                        .upstream
+                        .cluster
+                        .pick(Moment::now(), || call.hash, &mut tried)
+                {
+                    drop(connection);
+                    permit.finish(outcome, Moment::now());
+                    call.upstream.count_retry();
+                    began = Instant::now();
+                    next = other;
+                    continue;
+                }
+                return Ok(Answered {
                     head,
                     connection,
                     endpoint,
                     permit,
                     outcome,
-                    entered: None,
-                };
-                let again =
-                    (may_go_on && allows_status(call, source, status) && affords(call)) || (spare && failed);
-                // An answer in hand is better than a refusal: it goes only if another server takes the request.
-                let other = if again {
-                    call.upstream
-                        .cluster
-                        .pick(Moment::now(), || call.hash, &mut tried)
-                        .ok()
-                } else {
-                    None
-                };
-                let Some(other) = other else {
-                    return Ok(Answered { entered, ..answered });
-                };
-                answered.permit.finish(outcome, Moment::now());
-                call.upstream.count_retry();
-                began = Instant::now();
-                next = other;
-                continue;
+                    entered: entered.take(),
+                });
             }
             Err(Failure::Client(fault)) => return Err(client_fault(fault)),
             Err(Failure::Exchange(ExchangeError::Request(fault))) => {
                 log::debug!("a request that cannot be written: {fault}");
                 let details = Details::of("it cannot be written as HTTP/1.1");
-                return Err(CallError::Refused(Refusal::BadRequest, details));
+                return Err(CallError::Refused(Denial::new(Refusal::BadRequest, details)));
             }
             Err(failure) => {
                 log::debug!("{} at {}: {failure}", permit.server().id(), endpoint.address);
                 let (now, latency) = (Moment::now(), began.elapsed());
                 if let (Failure::Timeout, Some(entered)) = (&failure, &entered) {
-                    entered.observe(Outcome::Failure { latency }, now);
+                    entered.observe(latency, now);
                 }
                 permit.finish(Outcome::Failure { latency }, now);
                 let again = (may_go_on
@@ -209,30 +216,37 @@ pub(crate) async fn call<S: RequestSource>(
                 error_of(&failure)
             }
         };
-        began = Instant::now();
-        next = pick(call, source, &mut tried, &mut began)
-            .await
-            .map_err(|_| error)?;
+        (began, now) = this_moment();
+        next = match call.upstream.cluster.pick(now, || call.hash, &mut tried) {
+            Ok(picked) => picked,
+            Err(why) => {
+                let picked = wait(call, source, &mut tried, why).await.map_err(|_| error)?;
+                began = Instant::now();
+                picked
+            }
+        };
         call.upstream.count_retry();
     }
 }
 
-/// Picks a server, waiting in a server's queue where there is one. `began` is put off by the wait.
-async fn pick<S: RequestSource>(
+fn this_moment() -> (Instant, Moment) {
+    let now = Instant::now();
+    (now, Moment::of(now))
+}
+
+/// Waits for a server where all refuse and one of them has a queue; else says why there is none.
+async fn wait<S: RequestSource>(
     call: &Call<'_>,
     source: &mut S,
     tried: &mut Tried,
-    began: &mut Instant,
+    why: NoServer,
 ) -> Result<Picked, CallError> {
-    let cluster = &call.upstream.cluster;
-    match cluster.pick(Moment::of(*began), || call.hash, tried) {
-        Ok(picked) => Ok(picked),
-        Err(NoServer::Refused(Refused::Limited(exceeded))) if exceeded.may_wait() => {
-            let picked = stays(source, cluster.wait(tried, call.deadline.left())).await?;
-            *began = Instant::now();
-            picked.map_err(|why| refused(&why))
+    match why {
+        NoServer::Refused(Refused::Limited(exceeded)) if exceeded.may_wait() => {
+            let turn = call.upstream.cluster.wait(tried, call.deadline.left());
+            stays(source, turn).await?.map_err(|why| refused(&why))
         }
-        Err(why) => Err(refused(&why)),
+        why => Err(refused(&why)),
     }
 }
 
@@ -259,23 +273,23 @@ fn is_short(body: &AnswerBody) -> bool {
 fn client_fault(fault: ClientFault) -> CallError {
     match fault {
         ClientFault::Gone => CallError::ClientGone,
-        ClientFault::Slow => CallError::Refused(Refusal::ClientTimeout, Details::default()),
-        ClientFault::Malformed => {
-            CallError::Refused(Refusal::BadRequest, Details::of("the body is malformed"))
-        }
+        ClientFault::Slow => CallError::Refused(Denial::new(Refusal::ClientTimeout, Details::default())),
+        ClientFault::Malformed => CallError::Refused(Denial::new(
+            Refusal::BadRequest,
+            Details::of("the body is malformed"),
+        )),
     }
 }
 
-/// A limit is reached.
-pub(crate) fn over_limit(exceeded: &Exceeded) -> CallError {
-    CallError::Refused(Refusal::RateLimited, Details::over_limit(exceeded))
+fn over_limit(exceeded: &Exceeded) -> CallError {
+    CallError::Refused(Denial::over_limit(exceeded))
 }
 
 fn refused(why: &NoServer) -> CallError {
     let detail = match why {
         NoServer::Refused(Refused::Limited(exceeded)) => return over_limit(exceeded),
         NoServer::Refused(Refused::Rejecting { retry_after }) => {
-            return CallError::Refused(Refusal::Breaker, Details::rejecting(*retry_after));
+            return CallError::Refused(Denial::rejecting(*retry_after));
         }
         NoServer::Disabled => "the cluster is not enabled",
         NoServer::Empty => "the cluster has no servers",
@@ -286,16 +300,16 @@ fn refused(why: &NoServer) -> CallError {
         retry_after: Some(1),
         ..Details::of(detail)
     };
-    CallError::Refused(Refusal::NoServer, details)
+    CallError::Refused(Denial::new(Refusal::NoServer, details))
 }
 
 fn error_of(failure: &Failure) -> CallError {
     match failure {
-        Failure::Connect => CallError::Refused(Refusal::ConnectFailed, Details::default()),
+        Failure::Connect => CallError::Refused(Denial::new(Refusal::ConnectFailed, Details::default())),
         Failure::ConnectTimeout | Failure::Timeout => {
-            CallError::Refused(Refusal::Timeout, Details::default())
+            CallError::Refused(Denial::new(Refusal::Timeout, Details::default()))
         }
-        _ => CallError::Refused(Refusal::BadAnswer, Details::default()),
+        _ => CallError::Refused(Denial::new(Refusal::BadAnswer, Details::default())),
     }
 }
 

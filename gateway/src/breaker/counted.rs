@@ -35,7 +35,7 @@ impl Counted {
         admitted
     }
 
-    /// [`Breaker::report`] with chance from the system.
+    /// [`Breaker::report`] with chance from the system. Says whether that began a pause.
     pub(crate) fn report(
         &self,
         owner: impl fmt::Display,
@@ -44,13 +44,13 @@ impl Counted {
         outcome: Outcome,
         now: Moment,
         may_trip: impl FnOnce() -> bool,
-    ) {
+    ) -> bool {
         let report = self
             .breaker
             .report(rules, ticket, outcome, now.millis(), may_trip, fastrand::f64);
-        if let Some(transition) = report {
-            self.note(owner, transition);
-        }
+        let Some(transition) = report else { return false };
+        self.note(owner, transition);
+        transition.to == Condition::Rejecting
     }
 
     /// [`Breaker::give_back`].

@@ -206,6 +206,7 @@ impl Cluster {
             growing,
             now,
             refused: Cell::new(None),
+            refusers: Refusers::default(),
         };
         let found = match &standing.choice {
             Choice::Turns(turns) => round.in_turn(turns, &self.rota),
@@ -306,6 +307,29 @@ struct Round<'a> {
     now: Moment,
     /// The most promising of the refusals so far.
     refused: Cell<Option<Refused>>,
+    /// Who has refused: asked again it would have its chance, and its refusal counted, twice.
+    refusers: Refusers,
+}
+
+/// The members that refused in one pick. Those beyond the first 256 are not remembered, and may be asked more than once.
+#[derive(Default)]
+struct Refusers([Cell<u64>; 4]);
+
+impl Refusers {
+    fn word(&self, member: u16) -> Option<(&Cell<u64>, u64)> {
+        let word = self.0.get(usize::from(member / 64))?;
+        Some((word, 1 << (member % 64)))
+    }
+
+    fn insert(&self, member: u16) {
+        if let Some((word, bit)) = self.word(member) {
+            word.set(word.get() | bit);
+        }
+    }
+
+    fn contains(&self, member: u16) -> bool {
+        self.word(member).is_some_and(|(word, bit)| word.get() & bit != 0)
+    }
 }
 
 type Found = Option<(u16, Picked)>;
@@ -421,12 +445,16 @@ impl Round<'_> {
     }
 
     fn take(&self, candidate: &Candidate) -> Found {
+        if self.refused.get().is_some() && self.refusers.contains(candidate.member) {
+            return None;
+        }
         match candidate.server.admit(self.now) {
             Ok(permit) => {
                 let endpoint = Arc::clone(candidate.endpoint()?);
                 Some((candidate.member, Picked { endpoint, permit }))
             }
             Err(refused) => {
+                self.refusers.insert(candidate.member);
                 let before = self.refused.get();
                 self.refused
                     .set(Some(before.map_or(refused, |before| before.or_sooner(refused))));

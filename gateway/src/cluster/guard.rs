@@ -139,8 +139,8 @@ impl Guard {
         })
     }
 
-    /// What came of a request.
-    pub(super) fn settle(&self, server: &Arc<Server>, outcome: Outcome, ticket: Ticket, now: Moment) {
+    /// What came of a request. Says whether that began a pause of the breaker.
+    pub(super) fn settle(&self, server: &Arc<Server>, outcome: Outcome, ticket: Ticket, now: Moment) -> bool {
         let terms = self.terms.load();
         let rules = terms.breaker.as_ref();
         let word = match outcome {
@@ -171,13 +171,14 @@ impl Guard {
             }
             may
         };
-        self.breaker.report(&**server, rules, ticket, word, now, may_trip);
+        let tripped = self.breaker.report(&**server, rules, ticket, word, now, may_trip);
         drop(tripping);
         let result = match outcome {
             Outcome::Success { .. } => statistics::Outcome::Success,
             Outcome::Failure { .. } => statistics::Outcome::Failure,
         };
         self.statistics.record(now.second(), result, outcome.latency());
+        tripped
     }
 
     /// The request was given up.

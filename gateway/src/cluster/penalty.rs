@@ -51,6 +51,10 @@ impl Penalty {
         self.change(age, |penalty| penalty / 2.0);
     }
 
+    pub(super) fn forget(&self) {
+        self.0.store(0, Relaxed);
+    }
+
     fn change(&self, age: Duration, step: impl Fn(f32) -> f32) {
         let now = eighths(age);
         let pack = |old| {

@@ -300,7 +300,7 @@ impl Server {
     /// Notes what came of a request.
     fn settle(self: &Arc<Self>, outcome: Outcome, ticket: Ticket, now: Moment) {
         let latency = outcome.latency();
-        self.guard.settle(self, outcome, ticket, now);
+        let tripped = self.guard.settle(self, outcome, ticket, now);
         self.add_latency(latency);
         match outcome {
             Outcome::Success { .. } => {
@@ -313,6 +313,10 @@ impl Server {
                 self.failures.fetch_add(1, Relaxed);
                 self.penalty.fail(self.born.elapsed());
             }
+        }
+        if tripped {
+            // From here on the breaker keeps traffic off. A penalty beside it would keep the probes off too.
+            self.penalty.forget();
         }
     }
 

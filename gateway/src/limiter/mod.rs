@@ -9,6 +9,8 @@
 
 mod adaptive;
 mod bucket;
+mod entered;
+mod exceeded;
 mod gate;
 pub mod keyed;
 mod limit;
@@ -19,7 +21,9 @@ mod tests;
 
 pub use adaptive::Adaptive;
 pub use bucket::Bucket;
+pub use entered::Entered;
+pub use exceeded::{Exceeded, Scope};
 pub use gate::{Full, Gate, Slot};
 pub use keyed::KeyHasher;
-pub use limit::{Entered, Exceeded, Limit, LimitStatus, Limiter, Scope};
+pub use limit::{Limit, LimitStatus, Limiter};
 pub use rate::{Rate, Ticks, Wait};

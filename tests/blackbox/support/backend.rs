@@ -5,7 +5,7 @@
 //! replaced while the backend runs. Records are kept up to 100,000.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -88,6 +88,14 @@ pub(crate) struct Backend {
 impl Backend {
     /// Starts on a free port with this script.
     pub(crate) async fn start(script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_on(Ipv4Addr::LOCALHOST.into(), script).await
+    }
+
+    /// The same on another address of this machine than 127.0.0.1; panics if there is none such.
+    pub(crate) async fn start_on(
+        ip: IpAddr,
+        script: impl Fn(&Received) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let settings = Settings {
             script: Arc::new(script),
             body: Body::BeforeAnswer,
@@ -98,7 +106,7 @@ impl Backend {
             connections: 0,
             faults: Vec::new(),
         };
-        let socket = socket(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let socket = socket(SocketAddr::new(ip, 0));
         let address = socket.local_addr().expect("a bound socket");
         let settings = Arc::new(Mutex::new(settings));
         let mut backend = Self {
@@ -128,7 +136,7 @@ impl Backend {
         backend
     }
 
-    /// `127.0.0.1:PORT`.
+    /// `127.0.0.1:PORT`, unless it was started on another address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -232,14 +240,17 @@ impl Drop for Backend {
 }
 
 fn try_socket(address: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = TcpSocket::new_v4()?;
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)
 }
 
 fn socket(address: SocketAddr) -> TcpSocket {
-    try_socket(address).expect("a port to listen on")
+    try_socket(address).unwrap_or_else(|error| panic!("no port to listen on at {}: {error}", address.ip()))
 }
 
 fn refused(address: SocketAddr) -> bool {

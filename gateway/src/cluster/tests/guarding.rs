@@ -373,3 +373,39 @@ async fn what_a_server_took_and_refused_is_told_by_the_second() {
     let latency = window.latency_ms.unwrap();
     assert_eq!((latency.minimum, latency.maximum), (1.0, 1.0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn least_request_proposes_a_server_that_is_tried_out_whatever_it_failed_before() {
+    let world = World::of(
+        &servers(&[1, 1]),
+        with(brittle(), json!({"load_balance": "least_request"})),
+    );
+    let a = world.server("a");
+    trip(&a);
+    advance(Duration::from_secs(12)).await;
+    assert_eq!(state(&a), Condition::Probing);
+    let first = (0..20)
+        .map(|_| world.pick().ok().unwrap())
+        .any(|picked| picked.permit.is_probe());
+    assert!(first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_a_request_is_asked_once_for_it() {
+    for load_balance in ["round_robin", "random", "least_request", "ip_hash"] {
+        let world = World::of(
+            &servers(&[1, 1]),
+            with(brittle(), json!({"load_balance": load_balance})),
+        );
+        for id in ["a", "b"] {
+            let server = world.server(id);
+            server.guard().force(&server, Some(Forced::Rejecting));
+        }
+        for _ in 0..10 {
+            assert!(world.pick().is_err());
+        }
+        for id in ["a", "b"] {
+            assert_eq!(world.server(id).guard().breaker().refused, 10, "{load_balance}");
+        }
+    }
+}
