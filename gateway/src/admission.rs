@@ -15,7 +15,7 @@ use crate::{
     clock::Moment,
     cluster::{Outcome, hash_of},
     limiter::{Entered, Exceeded, KeyHasher, Limit, LimitStatus, Limiter, Scope},
-    refusal::{Denial, Details, Refusal},
+    refusal::Denial,
 };
 
 /// The limit of the whole proxy.
@@ -164,9 +164,11 @@ impl RouteGuard {
         Some(self.state.breaker.status(Some(rules), now))
     }
 
-    /// Holds the breaker in a state until it is released with `None`.
+    /// Holds the breaker in a state until it is released with `None`, if there is one.
     pub(crate) fn force(&self, to: Option<Forced>) {
-        self.state.breaker.force(self, to, Moment::now());
+        if self.breaker.is_some() {
+            self.state.breaker.force(self, to, Moment::now());
+        }
     }
 
     fn rules(&self) -> Option<&Rules> {
@@ -233,10 +235,12 @@ impl RouteGuard {
         let over = |exceeded: Exceeded| Denial::over_limit(&exceeded);
         match whom {
             CountedFor::Nobody => Ok(None),
-            CountedFor::Unknown => {
-                let details = Details::of("the request lacks the value that its limit goes by");
-                Err(Denial::new(Refusal::RateLimited, details))
-            }
+            CountedFor::Unknown => self
+                .state
+                .limiter
+                .refuse_unknown(limit)
+                .map(|()| None)
+                .map_err(over),
             CountedFor::Route => {
                 let entered = enter(&self.state.limiter, limit, now).await;
                 entered.map(Some).map_err(over)

@@ -165,7 +165,7 @@ impl Details {
         Self {
             retry_after: Some(whole_seconds(exceeded.wait)),
             limit: Some(*exceeded),
-            ..Self::of(exceeded.scope.reached())
+            ..Self::of(exceeded.detail())
         }
     }
 

@@ -193,7 +193,13 @@ pub(crate) async fn call<S: RequestSource>(
                     entered: entered.take(),
                 });
             }
-            Err(Failure::Client(fault)) => return Err(client_fault(fault)),
+            Err(Failure::Client(fault)) => {
+                // While its body had not come, it was not the server that was waited for.
+                if let (ClientFault::Gone, true, Some(entered)) = (fault, source.is_finished(), &entered) {
+                    entered.observe_unanswered(began.elapsed(), Moment::now());
+                }
+                return Err(client_fault(fault));
+            }
             Err(Failure::Exchange(ExchangeError::Request(fault))) => {
                 log::debug!("a request that cannot be written: {fault}");
                 let details = Details::of("it cannot be written as HTTP/1.1");
@@ -242,8 +248,11 @@ async fn wait<S: RequestSource>(
     why: NoServer,
 ) -> Result<Picked, CallError> {
     match why {
-        NoServer::Refused(Refused::Limited(exceeded)) if exceeded.may_wait() => {
-            let turn = call.upstream.cluster.wait(tried, call.deadline.left());
+        NoServer::Refused(refused_by @ Refused::Limited(exceeded)) if exceeded.may_wait() => {
+            let turn = call
+                .upstream
+                .cluster
+                .wait(refused_by, tried, call.deadline.left());
             stays(source, turn).await?.map_err(|why| refused(&why))
         }
         why => Err(refused(&why)),

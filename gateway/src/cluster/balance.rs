@@ -222,8 +222,14 @@ impl Cluster {
     }
 
     /// Waits in the queue of a server for at most `patience` (and at most as long as that queue lets one wait): of those not tried
-    /// that have one, the queue with the fewest who wait. To be called when [`Self::pick`] says that all refuse.
-    pub async fn wait(&self, tried: &mut Tried, patience: Option<Duration>) -> Result<Picked, NoServer> {
+    /// that have one, the queue with the fewest who wait. To be called when [`Self::pick`] says that all are `refused`, and said again
+    /// where no server has a queue.
+    pub async fn wait(
+        &self,
+        refused: Refused,
+        tried: &mut Tried,
+        patience: Option<Duration>,
+    ) -> Result<Picked, NoServer> {
         let shortest = {
             let standing = self.standing.load();
             let queues = standing.candidates.iter().filter_map(|candidate| {
@@ -238,7 +244,7 @@ impl Cluster {
             })
         };
         let Some((member, server, endpoint)) = shortest else {
-            return self.pick(Moment::now(), || 0, tried);
+            return Err(NoServer::Refused(refused));
         };
         let permit = server.admit_in_turn(patience).await.map_err(NoServer::Refused)?;
         tried.insert(member);

@@ -104,7 +104,10 @@ impl Guard {
             Ok(slot) => Ok((ticket, slot)),
             Err(exceeded) => {
                 self.breaker.give_back(ticket);
-                self.statistics.refuse(now.second());
+                // Who may wait is not refused so far.
+                if !exceeded.may_wait() {
+                    self.statistics.refuse(now.second());
+                }
                 Err(Refused::Limited(exceeded))
             }
         }
@@ -124,7 +127,10 @@ impl Guard {
             }
             None => self.limiter.acquire(None, Moment::now()),
         };
-        let slot = entered.map_err(Refused::Limited)?;
+        let slot = entered.map_err(|exceeded| {
+            self.statistics.refuse(Moment::now().second());
+            Refused::Limited(exceeded)
+        })?;
         let ticket = self.pass_breaker(&terms, server, Moment::now())?;
         Ok((ticket, slot))
     }
@@ -162,6 +168,8 @@ impl Guard {
                 // Somebody else is at it: the next failure asks again.
                 Err(TryLockError::WouldBlock) => return false,
             };
+            // The list of clusters is behind a lock that only changes of the configuration hold, for an instant; one server in trouble
+            // comes by here ten times a second at most.
             let may = server
                 .clusters()
                 .iter()
@@ -191,7 +199,7 @@ impl Guard {
         self.limiter.in_flight()
     }
 
-    /// How many wait in its queue, if it has one that is not full.
+    /// How many wait in its queue, if it has one.
     pub(super) fn waiting(&self) -> Option<u64> {
         self.terms
             .load()

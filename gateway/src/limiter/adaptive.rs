@@ -146,6 +146,14 @@ impl Adaptive {
         }
     }
 
+    /// A client gave its request up after so long. Shorter than the base that says nothing; longer, it is at least that slow: clients that
+    /// do not wait must not hide from the limit what they left because of.
+    pub fn record_unanswered(&self, waited: Duration, in_flight: u64, now_ms: u64) {
+        if waited.as_micros() > u128::from(self.base_us.load(Relaxed)) {
+            self.record(waited, in_flight, now_ms);
+        }
+    }
+
     fn has_measured(&self, latency: Duration, in_flight: u64, age_ms: u64) -> bool {
         let settled_ms = SETTLE * self.base_us.load(Relaxed) / 1000 + 1;
         if age_ms < settled_ms {

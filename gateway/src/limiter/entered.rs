@@ -8,7 +8,7 @@ use std::{
 use meta::model::PriorityClass;
 
 use super::{
-    Exceeded, Limit, Limiter, Slot,
+    Adaptive, Exceeded, Limit, Limiter, Slot,
     keyed::{KeySlot, KeyedGates, KeyedRates},
     limit::{Max, ticks},
 };
@@ -73,6 +73,7 @@ impl Entered {
                 let slot = KEYED_GATES.enter(key, most);
                 if slot.is_none() {
                     limiter.refuse(limit, limiter.no_place(limit, PriorityClass::Normal))?;
+                    return Ok(Self::of_key(None));
                 }
                 slot
             }
@@ -83,17 +84,29 @@ impl Entered {
         {
             limiter.refuse(limit, limit.over_rate(rate, wait))?;
         }
-        Ok(Self {
+        Ok(Self::of_key(slot))
+    }
+
+    fn of_key(slot: Option<KeySlot>) -> Self {
+        Self {
             _place: Place::OfKey { _slot: slot },
             adaptive: None,
-        })
+        }
     }
 
     /// Tells a limit that finds itself how long a request took to be answered, or to time out.
     pub(crate) fn observe(&self, latency: Duration, now: Moment) {
+        self.tell(|adaptive, in_flight| adaptive.record(latency, in_flight, now.millis()));
+    }
+
+    /// Tells it that a request was given up unanswered after so long.
+    pub(crate) fn observe_unanswered(&self, waited: Duration, now: Moment) {
+        self.tell(|adaptive, in_flight| adaptive.record_unanswered(waited, in_flight, now.millis()));
+    }
+
+    fn tell(&self, what: impl FnOnce(&Adaptive, u64)) {
         if let Some(limiter) = &self.adaptive {
-            let adaptive = limiter.adaptive();
-            adaptive.record(latency, limiter.in_flight(), now.millis());
+            what(limiter.adaptive(), limiter.in_flight());
             // What it allows may have grown, and nobody need have left for those who wait to pass.
             limiter.gate.look_again();
         }

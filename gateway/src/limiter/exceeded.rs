@@ -27,8 +27,7 @@ impl Scope {
         }
     }
 
-    /// For whoever was refused.
-    pub(crate) const fn reached(self) -> &'static str {
+    const fn reached(self) -> &'static str {
         match self {
             Self::Proxy => "the gateway is at its limit",
             Self::Route => "the limit of this route is reached",
@@ -51,14 +50,27 @@ pub struct Exceeded {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Quota {
-    Rate { requests: u64, seconds: u64 },
+    Rate {
+        requests: u64,
+        seconds: u64,
+    },
     InFlight(u64),
+    /// Nothing for requests without the key's value.
+    OfKey,
 }
 
 impl Exceeded {
     /// Whether there is a queue in which a request can wait instead of being refused.
     pub(crate) const fn may_wait(&self) -> bool {
         self.may_wait
+    }
+
+    /// For whoever was refused.
+    pub(crate) const fn detail(&self) -> &'static str {
+        match self.quota {
+            Quota::OfKey => "the request lacks the value that its limit goes by",
+            Quota::Rate { .. } | Quota::InFlight(_) => self.scope.reached(),
+        }
     }
 
     /// Of two limits the one that lets a request pass first, or lets it wait.
@@ -74,6 +86,7 @@ impl Exceeded {
         let policy = match self.quota {
             Quota::Rate { requests, seconds } => format!("\"{name}\";q={requests};w={seconds}"),
             Quota::InFlight(most) => format!("\"{name}\";q={most};qu=\"concurrent-requests\""),
+            Quota::OfKey => format!("\"{name}\";q=0"),
         };
         let state = format!("\"{name}\";r=0;t={wait_s}");
         let value = |text: String| HeaderValue::try_from(text).expect("a name and numbers are visible ASCII");

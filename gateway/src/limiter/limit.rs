@@ -70,6 +70,16 @@ impl Limit {
         self.queue.is_some()
     }
 
+    /// No time to wait makes up for a value that is missing; a second keeps whoever tries all the same from trying at once.
+    fn unknown(&self) -> Exceeded {
+        Exceeded {
+            scope: self.scope,
+            wait: PLACE_EXPECTED_IN,
+            quota: Quota::OfKey,
+            may_wait: false,
+        }
+    }
+
     pub(super) fn over_rate(&self, rate: &Rate, wait: Wait) -> Exceeded {
         let (requests, seconds) = rate.policy();
         Exceeded {
@@ -108,20 +118,28 @@ impl Limiter {
         class: PriorityClass,
         now: Moment,
     ) -> Result<Slot, Exceeded> {
-        let slot = match self.gate.try_enter(self.most(limit, class)) {
-            Some(slot) => slot,
-            None => {
-                let exceeded = self.no_place(limit, class);
-                // Whether it is refused is known when it has waited.
-                if exceeded.may_wait {
-                    return Err(exceeded);
-                }
-                self.refuse(limit, exceeded)?;
-                self.gate.enter_anyway()
-            }
+        if limit.max == Max::None {
+            // Whoever still waits for a place that an earlier revision counted is nobody's queue.
+            self.take_token(limit, now)?;
+            return Ok(self.gate.enter_anyway());
+        }
+        let Some(slot) = self.gate.try_enter(self.most(limit, class)) else {
+            let exceeded = self.no_place(limit, class);
+            // Whether it is refused is known when it has waited.
+            return if exceeded.may_wait {
+                Err(exceeded)
+            } else {
+                self.refuse_place(limit, exceeded)
+            };
         };
         self.take_token(limit, now)?;
         Ok(slot)
+    }
+
+    /// Where the limit is only watched, whoever is counted as refused takes no token either: refused, it would not have.
+    fn refuse_place(&self, limit: &Limit, exceeded: Exceeded) -> Result<Slot, Exceeded> {
+        self.refuse(limit, exceeded)?;
+        Ok(self.gate.enter_anyway())
     }
 
     /// The same after a wait in the queue, if there is one, for at most `patience`.
@@ -135,20 +153,19 @@ impl Limiter {
             return self.acquire_for(limit, class, Moment::now());
         };
         let wait = patience.map_or(wait, |patience| patience.min(wait));
-        let entered = self.gate.enter(|| self.most(limit, class), size, wait).await;
-        let slot = match entered {
-            Ok(slot) => slot,
+        match self.gate.enter(|| self.most(limit, class), size, wait).await {
+            Ok(slot) => {
+                self.take_token(limit, Moment::now())?;
+                Ok(slot)
+            }
             Err(Full) => {
                 let exceeded = Exceeded {
                     may_wait: false,
                     ..self.no_place(limit, class)
                 };
-                self.refuse(limit, exceeded)?;
-                self.gate.enter_anyway()
+                self.refuse_place(limit, exceeded)
             }
-        };
-        self.take_token(limit, Moment::now())?;
-        Ok(slot)
+        }
     }
 
     fn take_token(&self, limit: &Limit, now: Moment) -> Result<(), Exceeded> {
@@ -163,11 +180,9 @@ impl Limiter {
         self.gate.in_flight()
     }
 
-    /// How many wait in the queue, if there is one with room.
+    /// How many wait in the queue, if there is one.
     pub(crate) fn waiting(&self, limit: &Limit) -> Option<u64> {
-        let queue = limit.queue?;
-        let waiting = self.gate.waiting();
-        (waiting < u64::from(queue.size)).then_some(waiting)
+        limit.queue.map(|_| self.gate.waiting())
     }
 
     /// How it stands.
@@ -208,6 +223,11 @@ impl Limiter {
             // A limit that is only watched delays nobody.
             may_wait: limit.queue.is_some() && limit.mode == LimitMode::Enforce,
         }
+    }
+
+    /// Refuses who lacks what the limit goes by, or only counts that it would.
+    pub(crate) fn refuse_unknown(&self, limit: &Limit) -> Result<(), Exceeded> {
+        self.refuse(limit, limit.unknown())
     }
 
     /// Refuses, or only counts that it would.

@@ -218,3 +218,16 @@ async fn with_a_token_only_who_has_it_can_hold_a_breaker() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_order_for_a_route_without_a_breaker_is_404_and_leaves_nothing_for_one_that_comes_later() {
+    let backend = Backend::text("well").await;
+    let objects = |more: &str| {
+        let route = format!("limit: {{ max_in_flight: 100 }}{more}");
+        one_cluster(&[backend.address()], "", &route)
+    };
+    let gateway = Gateway::start(&objects("")).await;
+    assert_eq!(tell(&gateway, "routes/r", "rejecting").await.status, 404);
+    crate::support::edit_and_wait(&gateway, &objects(", breaker: {}")).await;
+    assert_eq!(gateway.get("/").await.status, 200);
+}

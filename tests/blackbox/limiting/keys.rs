@@ -160,3 +160,20 @@ async fn requests_in_flight_are_counted_for_each_key() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn who_lacks_the_value_is_told_so_and_in_shadow_mode_only_counted() {
+    let (gateway, _backend) = keyed("key: header.x-user, missing: refuse", "").await;
+    let mut client = gateway.client().await;
+    let refused = client.get("/a").await;
+    assert_refused(&refused, 429, "rate_limited");
+    assert!(refused.text().contains("lacks the value"), "{}", refused.text());
+    assert_eq!(refused.header("ratelimit-policy"), Some("\"route\";q=0"));
+    let (gateway, _backend) = keyed("key: header.x-user, missing: refuse, mode: shadow", "").await;
+    let mut client = gateway.client().await;
+    for _ in 0..3 {
+        assert_eq!(status(&mut client, "/a", &[]).await, 200);
+    }
+    let name = "gateway_route_shadow_refusals_total";
+    assert_eq!(gateway.metric(name, &[("route", "r")]).await, 3.0);
+}

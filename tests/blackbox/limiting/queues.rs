@@ -11,21 +11,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 async fn queued(level: &str, queue: &str, pause: Duration) -> (Gateway, Backend) {
     let backend = Backend::start(move |_| Reply::new(200, "ok").after(pause)).await;
     let limit = format!("limit: {{ max_in_flight: 1, queue: {{ {queue} }} }}");
-    let at = |which: &str| {
-        if which == level {
-            limit.clone()
-        } else {
-            String::new()
-        }
+    (at_level(level, &limit, &backend).await, backend)
+}
+
+/// A gateway with this limit at that level.
+async fn at_level(level: &str, limit: &str, backend: &Backend) -> Gateway {
+    let at = |which: &str, after: &str| match which == level {
+        true => format!("{limit}{after}"),
+        false => String::new(),
     };
-    let objects = one_cluster(&[backend.address()], &at("cluster"), &at("route"));
-    let server = match at("server") {
-        none if none.is_empty() => none,
-        limit => limit + ",",
-    };
-    let objects = objects.replace("- { id: s0,", &format!("- {{ id: s0, {server}"));
-    let gateway = Gateway::start_with(&format!("{}\n", at("proxy")), &objects).await;
-    (gateway, backend)
+    let objects = one_cluster(&[backend.address()], &at("cluster", ""), &at("route", ""));
+    let objects = objects.replace("- { id: s0,", &format!("- {{ id: s0, {}", at("server", ",")));
+    Gateway::start_with(&at("proxy", "\n"), &objects).await
 }
 
 async fn sent(gateway: &Gateway) -> Client {
@@ -50,19 +47,45 @@ async fn at_every_level_requests_wait_for_a_slot_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn who_comes_when_the_queue_is_full_is_refused_at_once() {
-    let (gateway, backend) = queued("cluster", "size: 2, wait: 5s", Duration::from_millis(500)).await;
+async fn who_comes_when_the_queue_is_full_is_refused_at_once_and_counted_where_the_queue_is() {
+    for (level, of) in [
+        ("server", "servers"),
+        ("cluster", "clusters"),
+        ("route", "routes"),
+    ] {
+        full(level, of).await;
+    }
+}
+
+async fn full(level: &str, of: &str) {
+    let (gateway, backend) = queued(level, "size: 2, wait: 5s", Duration::from_millis(300)).await;
     let mut first = sent(&gateway).await;
     eventually("it has arrived", PATIENCE, || async { backend.count() == 1 }).await;
     let mut waiting = [sent(&gateway).await, sent(&gateway).await];
     eventually("both wait", PATIENCE, || async {
-        gateway.status().await["clusters"][0]["limit"]["waiting"] == 2
+        gateway.status().await[of][0]["limit"]["waiting"] == 2
     })
     .await;
     assert_refused(&gateway.get("/").await, 429, "rate_limited");
+    assert_eq!(gateway.status().await[of][0]["limit"]["refused"], 1, "{level}");
     assert_eq!(first.read_response("GET").await.unwrap().status, 200);
     for client in &mut waiting {
         assert_eq!(client.read_response("GET").await.unwrap().status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_queue_of_a_limit_that_is_only_watched_holds_nobody_up() {
+    for level in ["server", "cluster", "route", "proxy"] {
+        let backend = Backend::start(|_| Reply::hang()).await;
+        let limit = "limit: { max_in_flight: 1, mode: shadow, queue: { size: 5, wait: 20s } }";
+        let gateway = at_level(level, limit, &backend).await;
+        let _first = sent(&gateway).await;
+        eventually("it has arrived", PATIENCE, || async { backend.count() == 1 }).await;
+        backend.script(|_| Reply::new(200, "ok"));
+        let start = Instant::now();
+        assert_eq!(gateway.get("/").await.status, 200, "{level}");
+        assert!(start.elapsed() < Duration::from_secs(5), "{level}");
     }
 }
 

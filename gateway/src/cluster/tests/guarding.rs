@@ -91,8 +91,9 @@ async fn whoever_waits_in_a_servers_queue_gets_the_next_slot() {
     let world = World::of(&[with(server("a", 1), limit)], json!({}));
     let cluster = world.cluster("c");
     let held = world.pick().ok().unwrap();
+    let all = refused(world.pick());
     let mut tried = Tried::new();
-    let (waited, ()) = tokio::join!(cluster.wait(&mut tried, None), async {
+    let (waited, ()) = tokio::join!(cluster.wait(all, &mut tried, None), async {
         pass(Duration::from_millis(100)).await;
         drop(held);
     });
@@ -100,7 +101,7 @@ async fn whoever_waits_in_a_servers_queue_gets_the_next_slot() {
     // The queue lets nobody wait longer than it says, nor than the caller has time.
     for patience in [None, Some(Duration::from_millis(50))] {
         let before = tokio::time::Instant::now();
-        assert!(cluster.wait(&mut Tried::new(), patience).await.is_err());
+        assert!(cluster.wait(all, &mut Tried::new(), patience).await.is_err());
         let longest = patience.unwrap_or(Duration::from_millis(200));
         assert_eq!(before.elapsed().as_millis() / 10, longest.as_millis() / 10);
     }

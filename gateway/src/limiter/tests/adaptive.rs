@@ -196,6 +196,34 @@ fn endless_timeouts_leave_four() {
     assert_eq!(limits.iter().min(), Some(&4));
 }
 
+/// Requests that take 10 ms, until the base is known.
+fn settled() -> Adaptive {
+    let adaptive = Adaptive::seeded(1);
+    for now_ms in 1..3_000 {
+        adaptive.record(Duration::from_millis(10), adaptive.limit(), now_ms);
+    }
+    adaptive
+}
+
+#[test]
+fn clients_that_give_up_waiting_count_as_slow_answers() {
+    let adaptive = settled();
+    let before = adaptive.limit();
+    for now_ms in 3_000..6_000 {
+        adaptive.record_unanswered(Duration::from_millis(500), adaptive.limit(), now_ms);
+    }
+    assert!(adaptive.limit() < before / 2, "{} of {before}", adaptive.limit());
+}
+
+#[test]
+fn clients_that_leave_before_an_answer_could_come_say_nothing() {
+    let (adaptive, undisturbed) = (settled(), settled());
+    for now_ms in 3_000..6_000 {
+        adaptive.record_unanswered(Duration::from_millis(1), adaptive.limit(), now_ms);
+    }
+    assert_eq!(adaptive.limit(), undisturbed.limit());
+}
+
 #[test]
 fn one_outlier_in_a_window_costs_an_eighth_of_the_limit_at_most() {
     let adaptive = Adaptive::seeded(1);
