@@ -2,7 +2,7 @@
 //!
 //! Clusters and servers have their own, which `attempts` and `cluster` ask. A route that has neither limit nor breaker pays nothing.
 
-use std::{cell::LazyCell, net::IpAddr, sync::Arc};
+use std::{cell::LazyCell, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use meta::{
     id::Id,
@@ -69,7 +69,7 @@ pub(crate) struct RouteState {
 pub(crate) struct RouteGuard {
     id: Id,
     limit: Option<RouteLimit>,
-    breaker: Option<RouteBreaker>,
+    breaker: Option<breaker::Terms>,
     state: Arc<RouteState>,
 }
 
@@ -80,11 +80,6 @@ struct RouteLimit {
     missing: MissingKey,
     /// Tells this route's keys from those of others; the same in every revision.
     seed: u64,
-}
-
-struct RouteBreaker {
-    rules: Rules,
-    failure_status: Box<[u16]>,
 }
 
 /// Whom a request counts for under a route's limit.
@@ -125,13 +120,7 @@ impl RouteGuard {
             missing: limit.missing(),
             seed: hash_of(route.id.as_str().as_bytes()),
         });
-        let breaker = route.breaker.as_ref().map(|breaker| {
-            let rules = breaker.rules();
-            RouteBreaker {
-                rules: Rules::from(&rules),
-                failure_status: rules.failure_status.into(),
-            }
-        });
+        let breaker = route.breaker.as_ref().map(breaker::Terms::new);
         Some(Arc::new(Self {
             id: route.id.clone(),
             limit,
@@ -186,7 +175,7 @@ impl RouteGuard {
         place: Option<Entered>,
         now: Moment,
     ) -> Result<RoutePass, Box<Denial>> {
-        let ask = |breaker: &RouteBreaker| self.state.breaker.admit(&**self, Some(&breaker.rules), now);
+        let ask = |breaker: &breaker::Terms| self.state.breaker.admit(&**self, Some(&breaker.rules), now);
         let ticket = self.breaker.as_ref().map(ask).transpose();
         let ticket = ticket.map_err(|rejection| Denial::rejecting(rejection.retry_after))?;
         Ok(RoutePass {
@@ -253,8 +242,8 @@ impl RouteGuard {
     }
 }
 
-impl std::fmt::Display for RouteGuard {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for RouteGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "route {}", self.id)
     }
 }
@@ -266,13 +255,9 @@ impl RoutePass {
     }
 
     /// What the client's answer says: `status`, and how long its head took.
-    pub(crate) fn judge(&self, status: u16, latency: std::time::Duration) -> Outcome {
-        let statuses = self
-            .guard
-            .breaker
-            .as_ref()
-            .map(|breaker| &*breaker.failure_status);
-        if statuses.is_some_and(|statuses| statuses.contains(&status)) {
+    pub(crate) fn judge(&self, status: u16, latency: Duration) -> Outcome {
+        let breaker = self.guard.breaker.as_ref();
+        if breaker.is_some_and(|breaker| breaker.is_failure(status)) {
             Outcome::Failure { latency }
         } else {
             Outcome::Success { latency }
@@ -284,14 +269,10 @@ impl RoutePass {
         let (Some(ticket), Some(breaker)) = (self.ticket.take(), &self.guard.breaker) else {
             return;
         };
-        let rules = &breaker.rules;
-        let word = match outcome {
-            Outcome::Failure { .. } => breaker::Outcome::Failure,
-            Outcome::Success { latency } if rules.is_slow(latency) => breaker::Outcome::Slow,
-            Outcome::Success { .. } => breaker::Outcome::Success,
-        };
+        let rules = Some(&breaker.rules);
+        let word = breaker::Outcome::of(outcome, rules);
         let state = &self.guard.state.breaker;
-        let _ = state.report(&*self.guard, Some(rules), ticket, word, now, || true);
+        let _ = state.report(&*self.guard, rules, ticket, word, now, || true);
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod budget;
 mod deadline;
+mod leave;
 mod one;
 mod source;
 
@@ -14,7 +15,8 @@ pub(crate) use source::{ClientBody, ClientFault, CopiedBody, RequestSource};
 
 use std::{sync::Arc, time::Instant};
 
-use meta::model::{PriorityClass, Retry, RetryOn};
+use leave::Leave;
+use meta::model::{PriorityClass, Retry};
 use tokio::{net::TcpStream, select};
 
 use crate::{
@@ -114,9 +116,6 @@ enum Failure {
     Client(ClientFault),
 }
 
-/// How often a request is sent at most, whatever the reason: as often as [`Tried`] remembers.
-const MOST_ATTEMPTS: u32 = 10;
-
 /// The longest answer of a probe that is waited for before the probe is judged. Of longer ones the head must do: a stream that never
 /// ends would keep a breaker from ever finishing its trial.
 const SHORT_ANSWER: u64 = 64 * 1024;
@@ -127,136 +126,117 @@ pub(crate) async fn call<S: RequestSource>(
     source: &mut S,
     start: impl Start<S>,
 ) -> Result<Answered, CallError> {
-    let (mut began, mut now) = (call.started, Moment::of(call.started));
-    call.upstream.budget.count_request(now);
-    let mut entered = match call.upstream.enter(call.class, now) {
-        Ok(entered) => entered,
-        Err(exceeded) if exceeded.may_wait() => {
-            let turn = call.upstream.enter_in_turn(call.class, call.deadline.left());
-            let entered = stays(source, turn).await?;
-            (began, now) = this_moment();
-            entered.map_err(|exceeded| over_limit(&exceeded))?
-        }
-        Err(exceeded) => return Err(over_limit(&exceeded)),
-    };
+    let (entered, mut began) = enter(call, source).await?;
     let mut tried = Tried::default();
     let mut attempts = 0;
-    let mut next = match call.upstream.cluster.pick(now, || call.hash, &mut tried) {
-        Ok(picked) => picked,
-        Err(why) => {
-            let picked = wait(call, source, &mut tried, why).await?;
-            began = Instant::now();
-            picked
-        }
-    };
+    let mut next = pick(call, source, &mut tried, &mut began).await?;
     loop {
         attempts += 1;
         let Picked { endpoint, mut permit } = next;
         let result = one::attempt(call, &endpoint, source, &start, began).await;
-        let may_go_on = attempts < call.retry.map_or(1, |retry| retry.attempts) && !call.deadline.is_over();
-        // What a probe finds out is the gateway's concern and not the client's: it costs the budget nothing.
-        let spare = permit.is_probe()
-            && attempts < MOST_ATTEMPTS
-            && !call.deadline.is_over()
-            && may_repeat(call, source)
-            && source.is_replayable();
-        let error = match result {
+        let leave = Leave::after(attempts, call, source, &permit);
+        match result {
             Ok((head, connection, latency)) => {
-                let status = head.status.as_u16();
-                let outcome = permit.server().judge(status, latency);
+                let outcome = permit.server().judge(head.status.as_u16(), latency);
                 let failed = matches!(outcome, Outcome::Failure { .. });
                 if failed || (permit.is_probe() && !is_short(&head.body)) {
                     permit.settle(outcome, Moment::now());
                 }
-                let again =
-                    (may_go_on && allows_status(call, source, status) && affords(call)) || (spare && failed);
                 // An answer in hand is better than a refusal: it goes only if another server takes the request.
-                if again
-                    && let Ok(other) = call
-                        .upstream
+                let again = leave.after_answer(call, source, head.status.as_u16(), failed);
+                let other = again.then(|| {
+                    call.upstream
                         .cluster
                         .pick(Moment::now(), || call.hash, &mut tried)
-                {
-                    drop(connection);
-                    permit.finish(outcome, Moment::now());
-                    call.upstream.count_retry();
-                    began = Instant::now();
-                    next = other;
-                    continue;
-                }
-                return Ok(Answered {
-                    head,
-                    connection,
-                    endpoint,
-                    permit,
-                    outcome,
-                    entered: entered.take(),
                 });
-            }
-            Err(Failure::Client(fault)) => {
-                // While its body had not come, it was not the server that was waited for.
-                if let (ClientFault::Gone, true, Some(entered)) = (fault, source.is_finished(), &entered) {
-                    entered.observe_unanswered(began.elapsed(), Moment::now());
-                }
-                return Err(client_fault(fault));
-            }
-            Err(Failure::Exchange(ExchangeError::Request(fault))) => {
-                log::debug!("a request that cannot be written: {fault}");
-                let details = Details::of("it cannot be written as HTTP/1.1");
-                return Err(CallError::Refused(Denial::new(Refusal::BadRequest, details)));
+                let Some(Ok(other)) = other else {
+                    return Ok(Answered {
+                        head,
+                        connection,
+                        endpoint,
+                        permit,
+                        outcome,
+                        entered,
+                    });
+                };
+                permit.finish(outcome, Moment::now());
+                began = Instant::now();
+                next = other;
             }
             Err(failure) => {
                 log::debug!("{} at {}: {failure}", permit.server().id(), endpoint.address);
-                let (now, latency) = (Moment::now(), began.elapsed());
-                if let (Failure::Timeout, Some(entered)) = (&failure, &entered) {
-                    entered.observe(latency, now);
+                observe(&failure, source, entered.as_ref(), began);
+                if failure.blames_server() {
+                    let latency = began.elapsed();
+                    permit.finish(Outcome::Failure { latency }, Moment::now());
                 }
-                permit.finish(Outcome::Failure { latency }, now);
-                let again = (may_go_on
-                    && allows_failure(call, source, &failure)
-                    && (failure.is_free() || affords(call)))
-                    || spare;
-                if !again {
+                if !leave.after_failure(call, source, &failure) {
                     return Err(error_of(&failure));
                 }
-                error_of(&failure)
-            }
-        };
-        (began, now) = this_moment();
-        next = match call.upstream.cluster.pick(now, || call.hash, &mut tried) {
-            Ok(picked) => picked,
-            Err(why) => {
-                let picked = wait(call, source, &mut tried, why).await.map_err(|_| error)?;
                 began = Instant::now();
-                picked
+                let other = pick(call, source, &mut tried, &mut began).await;
+                next = other.map_err(|_| error_of(&failure))?;
             }
-        };
+        }
         call.upstream.count_retry();
+    }
+}
+
+/// A place under the cluster's limit, waited for where it has a queue; and when the call began, which such a wait puts off.
+async fn enter<S: RequestSource>(
+    call: &Call<'_>,
+    source: &mut S,
+) -> Result<(Option<Entered>, Instant), CallError> {
+    let now = Moment::of(call.started);
+    call.upstream.budget.count_request(now);
+    match call.upstream.enter(call.class, now) {
+        Ok(entered) => Ok((entered, call.started)),
+        Err(exceeded) if exceeded.may_wait() => {
+            let turn = call.upstream.enter_in_turn(call.class, call.deadline.left());
+            let entered = stays(source, turn).await?;
+            let entered = entered.map_err(|exceeded| over_limit(&exceeded))?;
+            Ok((entered, Instant::now()))
+        }
+        Err(exceeded) => Err(over_limit(&exceeded)),
+    }
+}
+
+/// A server that takes the request, waited for where all refuse and one of them has a queue. `began` is put off by the wait.
+async fn pick<S: RequestSource>(
+    call: &Call<'_>,
+    source: &mut S,
+    tried: &mut Tried,
+    began: &mut Instant,
+) -> Result<Picked, CallError> {
+    let cluster = &call.upstream.cluster;
+    match cluster.pick(Moment::of(*began), || call.hash, tried) {
+        Ok(picked) => Ok(picked),
+        Err(NoServer::Refused(by @ Refused::Limited(exceeded))) if exceeded.may_wait() => {
+            let turn = cluster.wait(by, tried, call.deadline.left());
+            let picked = stays(source, turn).await?;
+            *began = Instant::now();
+            picked.map_err(|why| refused(&why))
+        }
+        Err(why) => Err(refused(&why)),
+    }
+}
+
+/// Tells a limit that finds itself of an attempt without an answer.
+fn observe<S: RequestSource>(failure: &Failure, source: &S, entered: Option<&Entered>, began: Instant) {
+    let Some(entered) = entered else { return };
+    match failure {
+        Failure::Timeout => entered.observe(began.elapsed(), Moment::now()),
+        // While its body had not come, it was not the server that was waited for.
+        Failure::Client(ClientFault::Gone) if source.is_finished() => {
+            entered.observe_unanswered(began.elapsed(), Moment::now());
+        }
+        _ => {}
     }
 }
 
 fn this_moment() -> (Instant, Moment) {
     let now = Instant::now();
     (now, Moment::of(now))
-}
-
-/// Waits for a server where all refuse and one of them has a queue; else says why there is none.
-async fn wait<S: RequestSource>(
-    call: &Call<'_>,
-    source: &mut S,
-    tried: &mut Tried,
-    why: NoServer,
-) -> Result<Picked, CallError> {
-    match why {
-        NoServer::Refused(refused_by @ Refused::Limited(exceeded)) if exceeded.may_wait() => {
-            let turn = call
-                .upstream
-                .cluster
-                .wait(refused_by, tried, call.deadline.left());
-            stays(source, turn).await?.map_err(|why| refused(&why))
-        }
-        why => Err(refused(&why)),
-    }
 }
 
 /// Waits for `what` as long as the client is there. While its body has not come, nobody looks whether it is.
@@ -276,17 +256,6 @@ fn is_short(body: &AnswerBody) -> bool {
         AnswerBody::Empty => true,
         AnswerBody::Length(length) => *length <= SHORT_ANSWER,
         AnswerBody::Chunked | AnswerBody::UntilClose => false,
-    }
-}
-
-fn client_fault(fault: ClientFault) -> CallError {
-    match fault {
-        ClientFault::Gone => CallError::ClientGone,
-        ClientFault::Slow => CallError::Refused(Denial::new(Refusal::ClientTimeout, Details::default())),
-        ClientFault::Malformed => CallError::Refused(Denial::new(
-            Refusal::BadRequest,
-            Details::of("the body is malformed"),
-        )),
     }
 }
 
@@ -312,17 +281,28 @@ fn refused(why: &NoServer) -> CallError {
     CallError::Refused(Denial::new(Refusal::NoServer, details))
 }
 
+/// What a failure comes to if it is the last one.
 fn error_of(failure: &Failure) -> CallError {
-    match failure {
-        Failure::Connect => CallError::Refused(Denial::new(Refusal::ConnectFailed, Details::default())),
-        Failure::ConnectTimeout | Failure::Timeout => {
-            CallError::Refused(Denial::new(Refusal::Timeout, Details::default()))
+    let (refusal, detail) = match failure {
+        Failure::Client(ClientFault::Gone) => return CallError::ClientGone,
+        Failure::Client(ClientFault::Slow) => (Refusal::ClientTimeout, ""),
+        Failure::Client(ClientFault::Malformed) => (Refusal::BadRequest, "the body is malformed"),
+        Failure::Exchange(ExchangeError::Request(_)) => {
+            (Refusal::BadRequest, "it cannot be written as HTTP/1.1")
         }
-        _ => CallError::Refused(Denial::new(Refusal::BadAnswer, Details::default())),
-    }
+        Failure::Connect => (Refusal::ConnectFailed, ""),
+        Failure::ConnectTimeout | Failure::Timeout => (Refusal::Timeout, ""),
+        Failure::Exchange(_) => (Refusal::BadAnswer, ""),
+    };
+    CallError::Refused(Denial::new(refusal, Details::of(detail)))
 }
 
 impl Failure {
+    /// Whether it is the server's, and neither the client's nor the request's.
+    fn blames_server(&self) -> bool {
+        !matches!(self, Self::Client(_) | Self::Exchange(ExchangeError::Request(_)))
+    }
+
     /// Whether a retry adds nothing to what the servers have to bear, since this attempt did not reach any. A server that is down
     /// would use the budget up at once, and the requests it cannot take would fail with others idle.
     fn is_free(&self) -> bool {
@@ -340,45 +320,4 @@ impl std::fmt::Display for Failure {
             Self::Client(fault) => write!(f, "the client: {fault:?}"),
         }
     }
-}
-
-/// Takes a retry out of the cluster's budget.
-fn affords(call: &Call<'_>) -> bool {
-    call.retry
-        .is_some_and(|retry| call.upstream.budget.take(Moment::now(), retry.budget_percent))
-}
-
-/// Whether an answered status may be followed by another attempt.
-fn allows_status<S: RequestSource>(call: &Call<'_>, source: &S, status: u16) -> bool {
-    let listed = call
-        .retry
-        .is_some_and(|retry| retry.on.contains(&RetryOn::Status(status)));
-    listed && may_repeat(call, source) && source.is_replayable()
-}
-
-/// Whether a failed attempt may be followed by another one.
-fn allows_failure<S: RequestSource>(call: &Call<'_>, source: &S, failure: &Failure) -> bool {
-    let Some(retry) = call.retry else { return false };
-    let on = |what| retry.on.contains(&what);
-    match failure {
-        // Nothing was sent: no method minds.
-        Failure::Connect => on(RetryOn::Connect) && source.is_replayable(),
-        Failure::ConnectTimeout => (on(RetryOn::Connect) || on(RetryOn::Timeout)) && source.is_replayable(),
-        Failure::Timeout => on(RetryOn::Timeout) && may_repeat(call, source) && source.is_replayable(),
-        Failure::Exchange(error) => {
-            on(RetryOn::Status(502))
-                && (may_repeat(call, source) || error.nothing_sent())
-                && source.is_replayable()
-        }
-        Failure::Client(_) => false,
-    }
-}
-
-/// Whether sending the request twice does no more than sending it once (RFC 9110 §9.2.2), or the configuration says so.
-fn may_repeat<S: RequestSource>(call: &Call<'_>, source: &S) -> bool {
-    let method = source.method();
-    method.is_idempotent()
-        || call
-            .retry
-            .is_some_and(|retry| retry.methods.iter().any(|other| other.get() == method))
 }

@@ -10,7 +10,7 @@ use futures::FutureExt;
 use pingora_core::protocols::l4::ext::get_tcp_info;
 use tokio::{net::TcpStream, select};
 
-use super::{Call, Failure, RequestSource, Start, deadline::TooLate};
+use super::{Call, Failure, RequestSource, Start, deadline::TooLate, leave::may_repeat};
 use crate::{
     attempts::ClientFault,
     cluster::Endpoint,
@@ -31,7 +31,7 @@ pub(super) async fn attempt<S: RequestSource>(
     start: &impl Start<S>,
     now: Instant,
 ) -> Result<(AnswerHead, Box<Connection<TcpStream>>, Duration), Failure> {
-    let repeatable = super::may_repeat(call, source);
+    let repeatable = may_repeat(call, source);
     let kept = if repeatable {
         endpoint.kept(now.into())
     } else {

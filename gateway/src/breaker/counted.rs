@@ -5,7 +5,6 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use meta::model::BreakerRules;
 use serde::Serialize;
 
 use super::{Breaker, Condition, Forced, Outcome, Rejection, Rules, Ticket, Transition};
@@ -141,23 +140,4 @@ fn as_map<S: serde::Serializer>(
     to: S,
 ) -> Result<S::Ok, S::Error> {
     to.collect_map(transitions.iter().copied())
-}
-
-impl From<&BreakerRules> for Rules {
-    fn from(rules: &BreakerRules) -> Self {
-        Self {
-            consecutive_failures: rules.consecutive_failures,
-            failure_percent: rules.failure_percent,
-            slow_percent: rules.slow.map(|slow| slow.percent),
-            slow_call: rules.slow.map(|slow| slow.from),
-            min_requests: rules.min_requests,
-            window: rules.window,
-            rejecting_for: rules.rejecting_for,
-            max_rejecting_for: rules.max_rejecting_for,
-            probe_percent: rules.probe_percent,
-            max_probes: rules.max_probes,
-            probe_successes: rules.probe_successes,
-            ramp: rules.ramp,
-        }
-    }
 }

@@ -16,7 +16,8 @@
 //! - `state` is the diagram above as one pure function, and `packed` its form as 64 bits;
 //! - `window` counts outcomes over the time looked back on;
 //! - `cell` joins them: [`Breaker`], an atomic state and a window;
-//! - `counted` is one with counters and a log: [`Counted`], what servers and routes own.
+//! - `counted` is one with counters and a log: [`Counted`], what servers and routes own;
+//! - `terms` is what their configuration says of it: [`Terms`].
 //!
 //! It knows neither servers nor requests nor clocks: times are milliseconds of the process that the caller
 //! passes in, chance comes from the caller, and so does the word whether one more server may be rejecting.
@@ -27,12 +28,14 @@ mod counted;
 mod packed;
 mod rules;
 mod state;
+mod terms;
 mod window;
 mod words;
 
 pub use cell::Breaker;
 pub use counted::{BreakerStatus, Counted};
 pub use rules::Rules;
+pub use terms::Terms;
 pub use words::{Condition, Forced, Outcome, Rejection, Ticket, Transition, View, Why};
 
 #[cfg(test)]

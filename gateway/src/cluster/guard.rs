@@ -34,22 +34,21 @@ const FAILURE_STATUS: [u16; 4] = [500, 502, 503, 504];
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Terms {
     limit: Option<Limit>,
-    breaker: Option<Rules>,
-    failure_status: Option<Box<[u16]>>,
+    breaker: Option<breaker::Terms>,
 }
 
 impl Terms {
     /// As a server says, or else (`breaker`) the cluster that speaks for it.
     pub(super) fn new(server: &model::Server, breaker: Option<&model::Breaker>) -> Self {
-        let breaker = server.breaker.as_ref().or(breaker).map(model::Breaker::rules);
+        let limit = server.limit.as_ref();
         Self {
-            limit: server
-                .limit
-                .as_ref()
-                .map(|limit| Limit::new(limit, Scope::Server)),
-            breaker: breaker.as_ref().map(Rules::from),
-            failure_status: breaker.map(|rules| rules.failure_status.into()),
+            limit: limit.map(|limit| Limit::new(limit, Scope::Server)),
+            breaker: server.breaker.as_ref().or(breaker).map(breaker::Terms::new),
         }
+    }
+
+    fn rules(&self) -> Option<&Rules> {
+        self.breaker.as_ref().map(|breaker| &breaker.rules)
     }
 }
 
@@ -136,7 +135,7 @@ impl Guard {
     }
 
     fn pass_breaker(&self, terms: &Terms, server: &Server, now: Moment) -> Result<Ticket, Refused> {
-        let ticket = self.breaker.admit(server, terms.breaker.as_ref(), now);
+        let ticket = self.breaker.admit(server, terms.rules(), now);
         ticket.map_err(|rejection| {
             self.statistics.refuse(now.second());
             Refused::Rejecting {
@@ -148,14 +147,8 @@ impl Guard {
     /// What came of a request. Says whether that began a pause of the breaker.
     pub(super) fn settle(&self, server: &Arc<Server>, outcome: Outcome, ticket: Ticket, now: Moment) -> bool {
         let terms = self.terms.load();
-        let rules = terms.breaker.as_ref();
-        let word = match outcome {
-            Outcome::Failure { .. } => breaker::Outcome::Failure,
-            Outcome::Success { latency } if rules.is_some_and(|rules| rules.is_slow(latency)) => {
-                breaker::Outcome::Slow
-            }
-            Outcome::Success { .. } => breaker::Outcome::Success,
-        };
+        let rules = terms.rules();
+        let word = breaker::Outcome::of(outcome, rules);
         // Held until the breaker has tripped, so that two servers of a cluster cannot both take its last place.
         let mut tripping = None;
         let may_trip = || {
@@ -213,19 +206,19 @@ impl Guard {
         if status < 400 {
             return false;
         }
-        match &self.terms.load().failure_status {
-            Some(statuses) => statuses.contains(&status),
+        match &self.terms.load().breaker {
+            Some(breaker) => breaker.is_failure(status),
             None => FAILURE_STATUS.contains(&status),
         }
     }
 
     pub(super) fn is_tripped(&self, now: Moment) -> bool {
-        self.breaker.is_tripped(self.terms.load().breaker.as_ref(), now)
+        self.breaker.is_tripped(self.terms.load().rules(), now)
     }
 
     /// Once a second: what time has made due.
     pub(super) fn tick(&self, server: &Server, now: Moment) {
-        self.breaker.step(server, self.terms.load().breaker.as_ref(), now);
+        self.breaker.step(server, self.terms.load().rules(), now);
         self.statistics.tick(now.second());
     }
 
@@ -236,8 +229,7 @@ impl Guard {
 
     /// How the breaker stands.
     pub fn breaker(&self) -> BreakerStatus {
-        self.breaker
-            .status(self.terms.load().breaker.as_ref(), Moment::now())
+        self.breaker.status(self.terms.load().rules(), Moment::now())
     }
 
     /// How the limit stands.
