@@ -13,7 +13,6 @@ use meta::{
     store::{FileStore, Store},
 };
 use pingora_core::{
-    apps::HttpServerOptions,
     listeners::TcpSocketOptions,
     server::{Server, ShutdownWatch, configuration::Opt},
     services::{
@@ -21,12 +20,11 @@ use pingora_core::{
         listening::Service,
     },
 };
-use pingora_proxy::http_proxy;
 
 use crate::{
     admission::ProxyGuard,
     commandline,
-    edge::TrustedProxies,
+    edge::{Connections, TrustedProxies},
     filters::{Filter, Filters},
     live::{Configurator, Live},
     manage::ManageApp,
@@ -120,9 +118,7 @@ impl Builder {
             },
             guard: guard.clone(),
         };
-        let mut http = http_proxy(&server.configuration, proxy);
-        http.server_options = Some(HttpServerOptions::default());
-        let mut service = Service::new("proxy".to_owned(), http);
+        let mut service = Service::new("proxy".to_owned(), Connections(proxy));
         let listeners: Vec<SocketAddr> = startup
             .listeners
             .iter()

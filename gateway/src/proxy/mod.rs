@@ -15,7 +15,7 @@ use meta::pattern::MergeSlashes;
 use pingora::{Error, ErrorType};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_http::ResponseHeader;
-use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use pingora_proxy::{ProxyHttp, Session};
 
 use crate::{
     admission::{ProxyGuard, RoutePass},
@@ -248,19 +248,5 @@ impl ProxyHttp for Proxy {
             ErrorType::InternalError,
             "every request is answered before this phase",
         ))
-    }
-
-    /// Nothing is written here: whatever could be answered has been, and the connection ends.
-    async fn fail_to_proxy(&self, session: &mut Session, _: &Error, _: &mut ()) -> FailToProxy {
-        session.set_keepalive(None);
-        FailToProxy {
-            error_code: 0,
-            can_reuse_downstream: false,
-        }
-    }
-
-    /// Clients that go away are no errors of ours; the engine would log a line for each.
-    fn suppress_error_log(&self, _: &Session, _: &(), _: &Error) -> bool {
-        true
     }
 }
