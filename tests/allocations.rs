@@ -67,6 +67,26 @@ fn entries(count: usize) -> Vec<Entry<usize>> {
 }
 
 #[test]
+fn answers_are_checked_and_looked_into_without_allocating_and_merged_with_one_allocation() {
+    use gateway::aggregate::json::{Json, Merge, merge};
+    let text = r#"{"user":{"name":"Ada","level":5},"orders":[{"id":1002,"total":34.90}]}"#;
+    let answer = Json::parse(text.into()).expect("it is JSON");
+    let bytes = bytes::Bytes::from_static(text.as_bytes());
+    let parse = || assert!(Json::parse(bytes.clone()).is_ok());
+    assert_eq!(allocations(parse), 0);
+    use meta::language::Step;
+    let path = [
+        Step::Member("orders".into()),
+        Step::Index(0),
+        Step::Member("id".into()),
+    ];
+    assert_eq!(allocations(|| assert!(answer.find(&path).is_some())), 0);
+    let nodes = [("a", &answer), ("b", &answer), ("c", &answer)];
+    let splice = || assert!(merge(Merge::Object, nodes.into_iter()).is_ok());
+    assert_eq!(allocations(splice), 1);
+}
+
+#[test]
 fn a_lookup_allocates_nothing() {
     let router = Router::new(entries(10_000));
     let requests = [

@@ -7,7 +7,7 @@ use std::{cell::LazyCell, fmt, net::IpAddr, sync::Arc, time::Duration};
 use meta::{
     id::Id,
     language::{Value, Values},
-    model::{self, MissingKey, PriorityClass},
+    model::{self, Kind, MissingKey, PriorityClass},
 };
 
 use crate::{
@@ -65,12 +65,21 @@ pub(crate) struct RouteState {
     pub(crate) breaker: Counted,
 }
 
-/// A route's limit and breaker, as one revision has them.
+/// The limit and breaker of a route or an aggregation, as one revision has them.
 pub(crate) struct RouteGuard {
+    kind: Kind,
     id: Id,
     limit: Option<RouteLimit>,
     breaker: Option<breaker::Terms>,
     state: Arc<RouteState>,
+}
+
+/// What of a route or an aggregation has to do with guarding it.
+pub(crate) struct Guarded<'m> {
+    pub(crate) kind: Kind,
+    pub(crate) id: &'m Id,
+    pub(crate) limit: Option<&'m model::Limit>,
+    pub(crate) breaker: Option<&'m model::Breaker>,
 }
 
 struct RouteLimit {
@@ -105,12 +114,24 @@ pub(crate) struct RoutePass {
 
 impl RouteGuard {
     /// `None` if there is nothing to guard.
-    pub(crate) fn new(route: &model::Route, state: impl FnOnce() -> Arc<RouteState>) -> Option<Arc<Self>> {
-        if route.limit.is_none() && route.breaker.is_none() {
+    pub(crate) fn new(of: Guarded<'_>, state: impl FnOnce() -> Arc<RouteState>) -> Option<Arc<Self>> {
+        let Guarded {
+            kind,
+            id,
+            limit,
+            breaker,
+        } = of;
+        if limit.is_none() && breaker.is_none() {
             return None;
         }
-        let limit = route.limit.as_ref().map(|limit| RouteLimit {
-            limit: Limit::new(limit, Scope::Route),
+        let limit = limit.map(|limit| RouteLimit {
+            limit: Limit::new(
+                limit,
+                match kind {
+                    Kind::Aggregation => Scope::Aggregation,
+                    _ => Scope::Route,
+                },
+            ),
             key: limit
                 .key
                 .iter()
@@ -118,11 +139,12 @@ impl RouteGuard {
                 .map(|value| value.0.clone())
                 .collect(),
             missing: limit.missing(),
-            seed: hash_of(route.id.as_str().as_bytes()),
+            seed: hash_of(id.as_str().as_bytes()) ^ kind as u64,
         });
-        let breaker = route.breaker.as_ref().map(breaker::Terms::new);
+        let breaker = breaker.map(breaker::Terms::new);
         Some(Arc::new(Self {
-            id: route.id.clone(),
+            kind,
+            id: id.clone(),
             limit,
             breaker,
             state: state(),
@@ -244,7 +266,7 @@ impl RouteGuard {
 
 impl fmt::Display for RouteGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "route {}", self.id)
+        write!(f, "{} {}", self.kind.singular(), self.id)
     }
 }
 

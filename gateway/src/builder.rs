@@ -23,6 +23,7 @@ use pingora_core::{
 
 use crate::{
     admission::ProxyGuard,
+    aggregate::Room,
     commandline,
     edge::{Connections, TrustedProxies},
     filters::{Filter, Filters},
@@ -31,6 +32,7 @@ use crate::{
     metrics::Metrics,
     mirror::Mirrors,
     proxy::Proxy,
+    share::{Answers, NodeSharing, RouteSharing},
     startup::Settings,
 };
 
@@ -106,6 +108,12 @@ impl Builder {
             .limit
             .as_ref()
             .map(|limit| Arc::new(ProxyGuard::new(limit)));
+        let aggregation = startup.aggregation;
+        let room = Room::new(
+            aggregation.max_calls.get() as usize,
+            aggregation.max_bytes.get() as usize,
+        );
+        let answers = Arc::new(Answers::new(startup.cache.max_bytes.get().into()));
         let proxy = Proxy {
             live: live.clone(),
             metrics: metrics.clone(),
@@ -117,6 +125,9 @@ impl Builder {
                 MergeSlashes::No
             },
             guard: guard.clone(),
+            room: room.clone(),
+            node_sharing: Arc::new(NodeSharing::new(answers.clone())),
+            route_sharing: RouteSharing::new(answers.clone()),
         };
         let mut service = Service::new("proxy".to_owned(), Connections(proxy));
         let listeners: Vec<SocketAddr> = startup
@@ -133,6 +144,8 @@ impl Builder {
             live,
             metrics: metrics.clone(),
             guard,
+            room,
+            answers,
             token: manage_token,
             listeners,
             started: Instant::now(),

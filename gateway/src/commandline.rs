@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
-use meta::{check::check, document::Document, problem::Severity};
+use meta::{check::check, document::Document, plan::Plan, problem::Severity};
 
 use crate::{
     Builder,
@@ -96,13 +96,19 @@ fn test(builder: &Builder, file: &std::path::Path, settings: &Settings) -> ExitC
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     let checked = &report.checked;
     println!(
-        "{} and {}: {} servers, {} clusters, {} routes; {errors} errors, {warnings} warnings",
+        "{} and {}: {} servers, {} clusters, {} routes, {} aggregations; {errors} errors, {warnings} warnings",
         file.display(),
         objects.display(),
         checked.servers().len(),
         checked.clusters().len(),
-        checked.routes().len()
+        checked.routes().len(),
+        checked.aggregations().len()
     );
+    for aggregation in checked.aggregations() {
+        if let Ok(plan) = Plan::new(aggregation) {
+            println!("{}", plan.describe(aggregation));
+        }
+    }
     if errors == 0 {
         ExitCode::SUCCESS
     } else {

@@ -17,6 +17,8 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod admission;
+#[doc(hidden)]
+pub mod aggregate;
 mod attempts;
 #[doc(hidden)]
 pub mod bench;
@@ -25,6 +27,7 @@ mod builder;
 pub mod clock;
 pub mod cluster;
 mod commandline;
+mod detached;
 pub mod edge;
 pub mod exchange;
 pub mod filters;
@@ -41,6 +44,7 @@ mod relay;
 mod rewrite;
 pub mod router;
 pub mod schema;
+mod share;
 mod snapshot;
 mod split;
 pub mod startup;

@@ -29,6 +29,7 @@ use tokio::{
 
 use crate::{
     admission::RouteGuard,
+    aggregate::NodeCounts,
     clock::Moment,
     cluster::{Registry, Server, ServerStatus, task::Task},
     filters::Filters,
@@ -66,6 +67,7 @@ pub(crate) struct Objects {
     servers: usize,
     clusters: usize,
     routes: usize,
+    aggregations: usize,
 }
 
 impl Live {
@@ -102,18 +104,26 @@ impl Live {
             .unwrap_or_default()
     }
 
-    /// The routes that serve, by id.
-    pub(crate) fn routes(&self, now: Moment) -> Vec<RouteStatus> {
+    /// The routes, or the aggregations, that serve, by id.
+    pub(crate) fn routes(&self, kind: Kind, now: Moment) -> Vec<RouteStatus> {
         let snapshot = self.snapshot();
         snapshot
             .as_ref()
-            .map(|snapshot| snapshot.routes(now))
+            .map(|snapshot| snapshot.routes(kind, now))
             .unwrap_or_default()
     }
 
-    /// The limit and breaker of the route of that id, if it has any.
-    pub(crate) fn route_guard(&self, id: &str) -> Option<Arc<RouteGuard>> {
-        self.snapshot().as_ref()?.route_guard(id).cloned()
+    /// How the nodes of the aggregations that serve fared, by aggregation, in the order of the nodes.
+    pub(crate) fn nodes(&self) -> Vec<NodeCounts> {
+        let snapshot = self.snapshot();
+        let aggregates = snapshot.as_ref().map(|snapshot| snapshot.aggregates());
+        let all = aggregates.into_iter().flatten();
+        all.flat_map(|(id, aggregate)| aggregate.counts(id)).collect()
+    }
+
+    /// The limit and breaker of the route or aggregation of that id, if it has any.
+    pub(crate) fn guard(&self, kind: Kind, id: &str) -> Option<Arc<RouteGuard>> {
+        self.snapshot().as_ref()?.guard(kind, id).cloned()
     }
 
     /// The server of that id.
@@ -260,6 +270,7 @@ impl Configurator {
                     servers: report.checked.servers().len(),
                     clusters: report.checked.clusters().len(),
                     routes: report.checked.routes().len(),
+                    aggregations: report.checked.aggregations().len(),
                 },
             };
         });
@@ -288,11 +299,12 @@ impl Configurator {
             }
         }
         log::info!(
-            "revision {} applied: {} servers, {} clusters, {} routes, {} quarantined",
+            "revision {} applied: {} servers, {} clusters, {} routes, {} aggregations, {} quarantined",
             revision.0,
             report.checked.servers().len(),
             report.checked.clusters().len(),
             report.checked.routes().len(),
+            report.checked.aggregations().len(),
             report.quarantined.len()
         );
     }

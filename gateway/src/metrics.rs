@@ -32,6 +32,7 @@ pub(crate) struct Metrics {
     /// Of the proxy as a whole, as clients see it.
     pub(crate) statistics: Statistics,
     routes: Kept<RouteCounters>,
+    aggregations: Kept<RouteCounters>,
     clusters: Kept<ClusterCounters>,
 }
 
@@ -146,14 +147,25 @@ impl Metrics {
         self.routes.get(id)
     }
 
+    /// The counters of an aggregation; they survive every change of it.
+    pub(crate) fn aggregation(&self, id: &Id) -> Arc<RouteCounters> {
+        self.aggregations.get(id)
+    }
+
     /// The counters of a cluster; they survive every change of it.
     pub(crate) fn cluster(&self, id: &Id) -> Arc<ClusterCounters> {
         self.clusters.get(id)
     }
 
     /// Forgets the counters of what is gone.
-    pub(crate) fn keep_only<R, C>(&self, routes: &HashMap<Id, R>, clusters: &HashMap<Id, C>) {
+    pub(crate) fn keep_only<R, C>(
+        &self,
+        routes: &HashMap<Id, R>,
+        aggregations: &HashMap<Id, R>,
+        clusters: &HashMap<Id, C>,
+    ) {
         self.routes.keep_only(routes);
+        self.aggregations.keep_only(aggregations);
         self.clusters.keep_only(clusters);
     }
 
@@ -164,9 +176,16 @@ impl Metrics {
             "# TYPE gateway_requests_in_flight gauge\ngateway_requests_in_flight {}",
             self.in_flight()
         );
-        let routes = self.routes.all();
-        self.write_requests(out, &routes);
-        self.write_durations(out, &routes);
+        let routes = self
+            .routes
+            .all()
+            .into_iter()
+            .map(|(id, one)| (format!("route=\"{id}\""), one));
+        let aggregations = self.aggregations.all().into_iter();
+        let aggregations = aggregations.map(|(id, one)| (format!("aggregation=\"{id}\""), one));
+        let all: Vec<_> = routes.chain(aggregations).collect();
+        self.write_requests(out, &all);
+        self.write_durations(out, &all);
         family(
             out,
             "gateway_refusals_total",
@@ -202,14 +221,14 @@ impl Metrics {
         }
     }
 
-    fn write_requests(&self, out: &mut String, routes: &[(Id, Arc<RouteCounters>)]) {
+    fn write_requests(&self, out: &mut String, all: &[(String, Arc<RouteCounters>)]) {
         family(
             out,
             "gateway_requests_total",
-            "Requests by route (none: no route took it) and class of status (none: no whole answer).",
+            "Requests by route or aggregation (no route: none took it) and class of status (none: no whole answer).",
         );
-        let all = routes.iter().map(|(id, counters)| (id.as_str(), &**counters));
-        for (id, counters) in all.chain([("", &self.unrouted)]) {
+        let all = all.iter().map(|(label, counters)| (label.as_str(), &**counters));
+        for (label, counters) in all.chain([("route=\"\"", &self.unrouted)]) {
             for (class, count) in ["none", "1xx", "2xx", "3xx", "4xx", "5xx"]
                 .iter()
                 .zip(&counters.classes)
@@ -217,23 +236,20 @@ impl Metrics {
                 match count.load(Relaxed) {
                     0 => {}
                     count => {
-                        let _ = writeln!(
-                            out,
-                            "gateway_requests_total{{route=\"{id}\",code=\"{class}\"}} {count}"
-                        );
+                        let _ = writeln!(out, "gateway_requests_total{{{label},code=\"{class}\"}} {count}");
                     }
                 }
             }
         }
     }
 
-    fn write_durations(&self, out: &mut String, routes: &[(Id, Arc<RouteCounters>)]) {
+    fn write_durations(&self, out: &mut String, all: &[(String, Arc<RouteCounters>)]) {
         let name = "gateway_request_duration_seconds";
         let _ = writeln!(
             out,
             "# HELP {name} From the head of a request to the end of its answer.\n# TYPE {name} histogram"
         );
-        for (id, counters) in routes {
+        for (label, counters) in all {
             let total: u64 = counters.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum();
             if total == 0 {
                 continue;
@@ -243,17 +259,17 @@ impl Metrics {
                 below += count.load(Relaxed);
                 let _ = writeln!(
                     out,
-                    "{name}_bucket{{route=\"{id}\",le=\"{}\"}} {below}",
+                    "{name}_bucket{{{label},le=\"{}\"}} {below}",
                     *bound as f64 / 1e6
                 );
             }
-            let _ = writeln!(out, "{name}_bucket{{route=\"{id}\",le=\"+Inf\"}} {total}");
+            let _ = writeln!(out, "{name}_bucket{{{label},le=\"+Inf\"}} {total}");
             let _ = writeln!(
                 out,
-                "{name}_sum{{route=\"{id}\"}} {}",
+                "{name}_sum{{{label}}} {}",
                 counters.micros.load(Relaxed) as f64 / 1e6
             );
-            let _ = writeln!(out, "{name}_count{{route=\"{id}\"}} {total}");
+            let _ = writeln!(out, "{name}_count{{{label}}} {total}");
         }
     }
 }
@@ -288,7 +304,7 @@ mod tests {
         ] {
             assert!(out.lines().any(|other| other == line), "{line} is not in\n{out}");
         }
-        metrics.keep_only::<(), ()>(&HashMap::new(), &HashMap::new());
+        metrics.keep_only::<(), ()>(&HashMap::new(), &HashMap::new(), &HashMap::new());
         out.clear();
         metrics.write(&mut out);
         assert!(!out.contains("route=\"a\""));

@@ -106,6 +106,7 @@ Gateway is running:
   configuration  {OBJECTS_FILE} (edit it: changes take effect when the file is saved)
 Try:
   curl -i http://{address}/api/users/1
+  curl -i http://{address}/api/home/1      (three services, one answer)
 Ctrl-C ends it and the demo services."
     );
 }

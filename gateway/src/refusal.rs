@@ -1,7 +1,7 @@
 //! Why the gateway answered by itself: a reason with its status, said as `application/problem+json` (RFC 9457) and in
 //! `X-Gateway-Refusal`.
 
-use std::{fmt::Write, time::Duration};
+use std::{borrow::Cow, fmt::Write, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, header};
@@ -9,6 +9,7 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
 use crate::{
+    aggregate::X_GATEWAY_NODES,
     edge::{RequestId, X_REQUEST_ID},
     limiter::Exceeded,
 };
@@ -36,15 +37,19 @@ pub enum Refusal {
     BadAnswer,
     /// The server took too long.
     Timeout,
+    /// A node that an aggregation cannot do without brought no answer, or two nodes' answers do not go together.
+    NodeFailed,
     /// The client took too long to send its body.
     ClientTimeout,
+    /// The client's body is longer than allowed.
+    BodyTooLarge,
     /// No configuration has been applied yet.
     NotReady,
 }
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::NoRoute,
         Self::MethodNotAllowed,
         Self::BadRequest,
@@ -55,7 +60,9 @@ impl Refusal {
         Self::ConnectFailed,
         Self::BadAnswer,
         Self::Timeout,
+        Self::NodeFailed,
         Self::ClientTimeout,
+        Self::BodyTooLarge,
         Self::NotReady,
     ];
 
@@ -72,7 +79,9 @@ impl Refusal {
             Self::ConnectFailed => "connect_failed",
             Self::BadAnswer => "bad_answer",
             Self::Timeout => "timeout",
+            Self::NodeFailed => "node_failed",
             Self::ClientTimeout => "client_timeout",
+            Self::BodyTooLarge => "body_too_large",
             Self::NotReady => "not_ready",
         }
     }
@@ -86,9 +95,10 @@ impl Refusal {
             Self::AccessDenied => 403,
             Self::RateLimited => 429,
             Self::NoServer | Self::Breaker | Self::NotReady => 503,
-            Self::ConnectFailed | Self::BadAnswer => 502,
+            Self::ConnectFailed | Self::BadAnswer | Self::NodeFailed => 502,
             Self::Timeout => 504,
             Self::ClientTimeout => 408,
+            Self::BodyTooLarge => 413,
         }
     }
 
@@ -109,14 +119,16 @@ impl Refusal {
             Self::ConnectFailed => "No connection to the server",
             Self::BadAnswer => "The server gave no valid answer",
             Self::Timeout => "The server took too long",
+            Self::NodeFailed => "A part of the answer is missing",
             Self::ClientTimeout => "The request took too long to arrive",
+            Self::BodyTooLarge => "The body is too large",
             Self::NotReady => "The gateway has no configuration yet",
         }
     }
 }
 
 /// A request is refused. Travels in a box: what carries it is moved at every step of a request's way, and hardly ever holds it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Denial {
     pub(crate) refusal: Refusal,
     pub(crate) details: Details,
@@ -139,10 +151,14 @@ impl Denial {
 }
 
 /// What else is said with a refusal.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Details {
     /// More than the title, for whoever called.
-    pub(crate) detail: &'static str,
+    pub(crate) detail: Cow<'static, str>,
+    /// The status in place of the refusal's own.
+    pub(crate) status: Option<u16>,
+    /// Of an aggregation: how each node ended, as `X-Gateway-Nodes` and as a member of the body.
+    pub(crate) nodes: Option<(HeaderValue, String)>,
     /// `Allow`.
     pub(crate) allow: Option<String>,
     /// `Retry-After` in seconds.
@@ -153,9 +169,9 @@ pub(crate) struct Details {
 
 impl Details {
     /// Only a word more.
-    pub(crate) fn of(detail: &'static str) -> Self {
+    pub(crate) fn of(detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            detail,
+            detail: detail.into(),
             ..Self::default()
         }
     }
@@ -193,10 +209,13 @@ pub(crate) async fn refuse(
     Denial { refusal, details }: Denial,
     id: &RequestId,
 ) -> pingora::Result<()> {
-    let status = refusal.status();
+    let status = details.status.unwrap_or(refusal.status());
     let mut body = format!("{{\"status\":{status},\"title\":\"{}\"", refusal.title());
     if !details.detail.is_empty() {
         let _ = write!(body, ",\"detail\":\"{}\"", details.detail);
+    }
+    if let Some((_, member)) = &details.nodes {
+        let _ = write!(body, ",{member}");
     }
     body.push('}');
     if matches!(refusal, Refusal::BadRequest | Refusal::ClientTimeout) {
@@ -209,6 +228,9 @@ pub(crate) async fn refuse(
         HeaderValue::from_static("application/problem+json"),
     )?;
     response.insert_header("x-gateway-refusal", HeaderValue::from_static(refusal.word()))?;
+    if let Some((field, _)) = details.nodes {
+        response.insert_header(X_GATEWAY_NODES, field)?;
+    }
     if let Some(allow) = details.allow {
         response.insert_header(header::ALLOW, allow)?;
     }
@@ -231,12 +253,14 @@ pub(crate) async fn answer(
     id: &RequestId,
 ) -> pingora::Result<()> {
     let has_body = !matches!(response.status.as_u16(), 204 | 304);
-    if has_body {
+    let to_head = session.req_header().method == http::Method::HEAD;
+    // To a HEAD a length may be announced of a body that is not here.
+    let is_announced = to_head && body.is_empty() && response.headers.contains_key(header::CONTENT_LENGTH);
+    if has_body && !is_announced {
         response.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
     }
     response.insert_header(X_REQUEST_ID, id.to_value())?;
     keep_despite_short_body(session);
-    let to_head = session.req_header().method == http::Method::HEAD;
     let session = session.as_downstream_mut();
     session.write_response_header(Box::new(response)).await?;
     let body = if to_head || !has_body { Bytes::new() } else { body };

@@ -21,6 +21,17 @@ impl<const LEAST: u32, const MOST: u32> Whole<LEAST, MOST> {
         (LEAST..=MOST).contains(&number).then_some(Self(number))
     }
 
+    /// `number`, or the bound that is nearest to it.
+    pub const fn clamped(number: u32) -> Self {
+        Self(if number < LEAST {
+            LEAST
+        } else if number > MOST {
+            MOST
+        } else {
+            number
+        })
+    }
+
     /// The number.
     pub const fn get(self) -> u32 {
         self.0

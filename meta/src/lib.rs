@@ -10,6 +10,7 @@ pub mod id;
 pub mod language;
 pub mod model;
 pub mod pattern;
+pub mod plan;
 pub mod problem;
 pub mod schema;
 mod shared;

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     filters::FilterKinds,
-    model::{Cluster, Route, Server},
+    model::{Aggregation, Cluster, Route, Server},
 };
 
 /// The schema of a configuration in which the filters `kinds` exist.
@@ -15,6 +15,7 @@ pub fn objects(kinds: &FilterKinds) -> Json {
     let servers = list(|generator| generator.subschema_for::<Server>());
     let clusters = list(|generator| generator.subschema_for::<Cluster>());
     let routes = list(|generator| generator.subschema_for::<Route>());
+    let aggregations = list(|generator| generator.subschema_for::<Aggregation>());
     let filters: serde_json::Map<String, Json> = kinds
         .schemas(&mut generator)
         .into_iter()
@@ -36,7 +37,7 @@ pub fn objects(kinds: &FilterKinds) -> Json {
         "title": "Gateway configuration",
         "type": "object",
         "additionalProperties": false,
-        "properties": { "servers": servers, "clusters": clusters, "routes": routes },
+        "properties": { "servers": servers, "clusters": clusters, "routes": routes, "aggregations": aggregations },
         "$defs": definitions,
     })
 }

@@ -127,7 +127,7 @@ async fn checking_sound_objects_counts_them_and_exits_with_0() {
     assert!(
         exited
             .stdout
-            .contains("1 servers, 1 clusters, 1 routes; 0 errors, 0 warnings"),
+            .contains("1 servers, 1 clusters, 1 routes, 0 aggregations; 0 errors, 0 warnings"),
         "{exited:?}"
     );
 }

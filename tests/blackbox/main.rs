@@ -4,6 +4,7 @@
 //! on; `support_works` tests that ground itself.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
 
+mod aggregating;
 mod attempts;
 mod balancing;
 mod breaking;

@@ -59,7 +59,7 @@ async fn status_tells_version_revision_objects_and_servers() {
     assert!(configuration["applied_unix_ms"].as_u64().unwrap() > 1_600_000_000_000);
     assert_eq!(
         configuration["objects"],
-        serde_json::json!({ "servers": 1, "clusters": 1, "routes": 1 })
+        serde_json::json!({ "servers": 1, "clusters": 1, "routes": 1, "aggregations": 0 })
     );
     assert_eq!(configuration["quarantined"], serde_json::json!([]));
     assert_eq!(configuration["problems"], serde_json::json!([]));

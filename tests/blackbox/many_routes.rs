@@ -70,13 +70,13 @@ async fn five_thousand_routes_are_checked_and_every_mistake_is_found() {
     let good = objects(&backend, 0, "x");
     let all_bad = good.replace("/{param.id}", "/{param.name}");
     for (text, code, summary) in [
-        (&good, 0, "5000 routes; 0 errors, 0 warnings"),
+        (&good, 0, "5000 routes, 0 aggregations; 0 errors, 0 warnings"),
         (
             &good.replace("route-77\n", "route-78\n"),
             78,
-            "4999 routes; 1 errors, 0 warnings",
+            "4999 routes, 0 aggregations; 1 errors, 0 warnings",
         ),
-        (&all_bad, 78, "0 routes; 5000 errors, 0 warnings"),
+        (&all_bad, 78, "0 routes, 0 aggregations; 5000 errors, 0 warnings"),
     ] {
         std::fs::write(directory.path().join("meta.yaml"), text).unwrap();
         let start = Instant::now();

@@ -115,6 +115,7 @@ async fn the_quick_start_answers_takes_edits_and_ends_with_all_its_services() {
     for (target, part) in [
         ("/api/orders/1001", "\"id\""),
         ("/api/shipments/1001", "\"order\""),
+        ("/api/home/1", "\"shipment\":{\"order\":1002,"),
         ("/hello", "Hello from"),
     ] {
         let answer = get(PROXY, target).await;

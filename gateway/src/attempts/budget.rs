@@ -36,10 +36,19 @@ impl RetryBudget {
 
     /// Takes a retry out of the budget, if there is one left under `percent` (0 to 100).
     pub(crate) fn take(&self, now: Moment, percent: u32) -> bool {
+        self.take_beyond(FREE_PER_SECOND, now, percent)
+    }
+
+    /// The same where none is free: only the share counts, so that a quiet cluster has none at all.
+    pub(crate) fn take_share(&self, now: Moment, percent: u32) -> bool {
+        self.take_beyond(0, now, percent)
+    }
+
+    fn take_beyond(&self, free: u32, now: Moment, percent: u32) -> bool {
         let second = now.second();
         let slot = self.slot(second);
         let before = slot.retries.fetch_add(1, Relaxed);
-        if before < FREE_PER_SECOND || self.within_share(second, percent) {
+        if before < free || self.within_share(second, percent) {
             return true;
         }
         slot.retries.fetch_sub(1, Relaxed);
@@ -107,6 +116,15 @@ mod tests {
     fn what_is_older_than_the_window_is_forgotten() {
         let budget = budget_after(1000);
         assert_eq!(granted(&budget, 20, 111, 1000), 3);
+    }
+
+    #[test]
+    fn without_free_ones_the_share_is_kept_from_the_first_on() {
+        let budget = budget_after(1000);
+        let now = Moment::after_start(Duration::from_secs(100));
+        assert_eq!((0..1000).filter(|_| budget.take_share(now, 5)).count(), 50);
+        let quiet = budget_after(19);
+        assert!(!quiet.take_share(now, 5));
     }
 
     #[test]

@@ -18,6 +18,13 @@ impl Deadline {
         Self(total.map(|total| started + total))
     }
 
+    /// The sooner one of this and `longest` from now.
+    pub(crate) fn within(self, longest: Option<Duration>) -> Self {
+        let Some(longest) = longest else { return self };
+        let end = Instant::now() + longest;
+        Self(Some(self.0.map_or(end, |other| other.min(end))))
+    }
+
     /// Whether it has passed.
     pub(crate) fn is_over(self) -> bool {
         self.0.is_some_and(|end| Instant::now() >= end)

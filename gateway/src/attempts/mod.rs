@@ -3,18 +3,25 @@
 //! Whoever sends anything to a backend goes through [`call`], so limits, retries and deadlines exist once and cannot be bypassed.
 //! The loop ends with the answer's head; its body is the caller's to read from the [`Answered`].
 
+mod avoided;
 mod budget;
 mod deadline;
 mod leave;
 mod one;
 mod source;
 
+pub(crate) use avoided::Avoided;
 pub(crate) use budget::RetryBudget;
 pub(crate) use deadline::Deadline;
 pub(crate) use source::{ClientBody, ClientFault, CopiedBody, RequestSource};
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use bytes::Bytes;
+use deadline::TooLate;
 use leave::Leave;
 use meta::model::{PriorityClass, Retry};
 use tokio::{net::TcpStream, select};
@@ -41,6 +48,8 @@ pub(crate) struct Call<'a> {
     pub(crate) started: Instant,
     /// The end of all attempts together.
     pub(crate) deadline: Deadline,
+    /// Whom other calls for the same thing were sent to, where there may be others.
+    pub(crate) avoided: Option<&'a Avoided>,
 }
 
 /// Begins the exchange of a request on a connection: its method, target and fields, with the body's framing.
@@ -79,6 +88,33 @@ impl Answered {
         now
     }
 
+    /// The next piece of the body, `None` at its end: at most `idle` is waited for it, and not beyond the deadline.
+    pub(crate) async fn next_piece(
+        &mut self,
+        deadline: Deadline,
+        idle: Duration,
+    ) -> Result<Option<Bytes>, Cut> {
+        loop {
+            match self.connection.ready_chunk() {
+                Ok(Some(piece)) => return Ok(Some(piece)),
+                Ok(None) if self.connection.is_complete() => return Ok(None),
+                Ok(None) => {}
+                Err(error) => return Err(self.cut(&error)),
+            }
+            match deadline.wait(idle, self.connection.chunk()).await {
+                Ok(Ok(Some(piece))) => return Ok(Some(piece)),
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => return Err(self.cut(&error)),
+                Err(TooLate) => return Err(Cut::TooSlow),
+            }
+        }
+    }
+
+    fn cut(&self, error: &ExchangeError) -> Cut {
+        log::debug!("{}: {error}", self.server().id());
+        Cut::Broken
+    }
+
     /// The server broke its answer off.
     pub(crate) fn fail(self) {
         let latency = self.outcome.latency();
@@ -93,6 +129,25 @@ impl Answered {
     /// The server that answers.
     pub(crate) fn server(&self) -> &Server {
         self.permit.server()
+    }
+}
+
+/// Why an answer ended in the middle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The server broke it off, or what came is no HTTP.
+    Broken,
+    /// It took too long.
+    TooSlow,
+}
+
+impl Cut {
+    /// What the client is told if nothing has been sent.
+    pub(crate) fn refusal(self) -> Refusal {
+        match self {
+            Self::Broken => Refusal::BadAnswer,
+            Self::TooSlow => Refusal::Timeout,
+        }
     }
 }
 
@@ -127,11 +182,14 @@ pub(crate) async fn call<S: RequestSource>(
     start: impl Start<S>,
 ) -> Result<Answered, CallError> {
     let (entered, mut began) = enter(call, source).await?;
-    let mut tried = Tried::default();
+    let mut tried = call.avoided.map_or_else(Tried::default, Avoided::tried);
     let mut attempts = 0;
     let mut next = pick(call, source, &mut tried, &mut began).await?;
     loop {
         attempts += 1;
+        if let Some(avoided) = call.avoided {
+            avoided.add(&next, &tried);
+        }
         let Picked { endpoint, mut permit } = next;
         let result = one::attempt(call, &endpoint, source, &start, began).await;
         let leave = Leave::after(attempts, call, source, &permit);

@@ -195,6 +195,21 @@ pub(crate) struct CopiedBody {
     finished: bool,
 }
 
+impl CopiedBody {
+    /// A body that is wholly here, if there is one.
+    pub(crate) fn new(method: Method, body: Option<Bytes>) -> Self {
+        Self {
+            framing: match &body {
+                None => RequestBody::None,
+                Some(body) => RequestBody::Length(body.len() as u64),
+            },
+            pieces: body.into_iter().filter(|body| !body.is_empty()).collect(),
+            method,
+            finished: true,
+        }
+    }
+}
+
 impl RequestSource for CopiedBody {
     fn method(&self) -> &Method {
         &self.method

@@ -326,6 +326,12 @@ impl Server {
         self.cancelled.fetch_add(1, Relaxed);
     }
 
+    /// Another server answered while this one was still waited for: like a failure it counts against it in `least_request`, and nowhere
+    /// else.
+    pub(crate) fn note_overtaken(&self) {
+        self.penalty.fail(self.born.elapsed());
+    }
+
     fn add_latency(&self, latency: Duration) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.latency_us.fetch_add(micros, Relaxed);

@@ -117,6 +117,11 @@ impl Forwarding<'_> {
                 to.field(name, value)?;
             }
         }
+        self.write_caller(to)
+    }
+
+    /// Writes only who is called for and the request's id.
+    pub(crate) fn write_caller(&self, to: &mut HeadWriter<'_>) -> Result<(), RequestFault> {
         self.write_chain(to)?;
         to.header(b"x-request-id", self.id.as_bytes())
     }
@@ -158,7 +163,7 @@ impl Forwarding<'_> {
 }
 
 /// Whether `Connection` names the field (RFC 9110 §7.6.1). What the gateway itself goes by cannot be taken away like that.
-fn is_nominated(headers: &http::HeaderMap, name: &HeaderName) -> bool {
+pub(crate) fn is_nominated(headers: &http::HeaderMap, name: &HeaderName) -> bool {
     let lines = headers
         .get_all(header::CONNECTION)
         .iter()

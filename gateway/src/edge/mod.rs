@@ -7,5 +7,6 @@ mod request;
 
 pub use client::TrustedProxies;
 pub(crate) use connection::Connections;
-pub(crate) use forwarded::{Forwarding, RequestId, X_REQUEST_ID};
+pub(crate) use forwarded::{Forwarding, RequestId, X_REQUEST_ID, is_nominated};
+pub(crate) use request::host_of;
 pub use request::{Request, SavedParams};

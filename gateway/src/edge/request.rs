@@ -72,6 +72,11 @@ impl<'a> Request<'a> {
         self.head
     }
 
+    /// The host and port as the client wrote them; empty if there is none.
+    pub(crate) fn authority(&self) -> &'a str {
+        host_of(self.head)
+    }
+
     /// The host in normal form, without the port; empty if there is none.
     pub fn host(&self) -> &str {
         &self.host

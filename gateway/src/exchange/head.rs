@@ -2,7 +2,7 @@
 //!
 //! What could change where the request ends (line breaks in a value, a second length) is refused, not repaired.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, header};
 
 use super::RequestFault;
@@ -89,6 +89,11 @@ impl<'a> HeadWriter<'a> {
         Ok(())
     }
 
+    /// Writes fields that were written before.
+    pub fn block(&mut self, fields: &FieldBlock) {
+        self.out.extend_from_slice(&fields.0);
+    }
+
     fn write(&mut self, name: &[u8], value: &[u8]) {
         self.out.reserve(name.len() + value.len() + 4);
         self.out.extend_from_slice(name);
@@ -116,6 +121,25 @@ impl<'a> HeadWriter<'a> {
         }
         self.out.extend_from_slice(b"\r\n");
         AskedToClose(self.closes)
+    }
+}
+
+/// Fields that are written once and go out in several heads. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldBlock(Bytes);
+
+impl FieldBlock {
+    /// The fields that `fields` writes. What asks the server to close has no effect here.
+    pub fn new(
+        fields: impl FnOnce(&mut HeadWriter<'_>) -> Result<(), RequestFault>,
+    ) -> Result<Self, RequestFault> {
+        let mut out = BytesMut::with_capacity(256);
+        fields(&mut HeadWriter {
+            out: &mut out,
+            names_length: false,
+            closes: false,
+        })?;
+        Ok(Self(out.freeze()))
     }
 }
 

@@ -33,7 +33,7 @@ pub use answer::AnswerHead;
 pub use body::AnswerBody;
 pub use connection::{Connection, Progress};
 pub use error::{Ending, ExchangeError, Malformed, Part, RequestFault};
-pub use head::{HeadWriter, RequestBody};
+pub use head::{FieldBlock, HeadWriter, RequestBody};
 pub use pool::{Idleness, Pool};
 
 /// The most an answer may cost before it is refused.

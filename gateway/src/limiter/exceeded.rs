@@ -11,6 +11,8 @@ pub enum Scope {
     Proxy,
     /// A route, or one key of it.
     Route,
+    /// An aggregation, or one key of it.
+    Aggregation,
     /// A cluster as a whole.
     Cluster,
     /// A server.
@@ -22,6 +24,7 @@ impl Scope {
         match self {
             Self::Proxy => "proxy",
             Self::Route => "route",
+            Self::Aggregation => "aggregation",
             Self::Cluster => "cluster",
             Self::Server => "server",
         }
@@ -31,6 +34,7 @@ impl Scope {
         match self {
             Self::Proxy => "the gateway is at its limit",
             Self::Route => "the limit of this route is reached",
+            Self::Aggregation => "the limit of this aggregation is reached",
             Self::Cluster => "the limit of this service is reached",
             Self::Server => "all servers are at their limit",
         }

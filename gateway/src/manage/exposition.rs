@@ -2,13 +2,17 @@
 
 use std::fmt::Write;
 
+use meta::model::Kind;
+
 use crate::{
+    aggregate::{NodeCounts, Room},
     breaker::{BreakerStatus, Condition},
     clock::Moment,
     cluster::ServerStatus,
     limiter::LimitStatus,
     live::Live,
     metrics::family,
+    share::Answers,
     snapshot::{ClusterStatus, RouteStatus},
 };
 
@@ -21,9 +25,17 @@ struct Protected<'s> {
 /// Writes everything.
 pub(super) fn write(out: &mut String, live: &Live) {
     let now = Moment::now();
-    let (servers, clusters, routes) = (live.servers(), live.clusters(now), live.routes(now));
+    let (servers, clusters) = (live.servers(), live.clusters(now));
+    let routes = live.routes(Kind::Route, now);
+    let aggregations = live.routes(Kind::Aggregation, now);
     write_servers(out, &servers);
-    for protected in [of_servers(&servers), of_clusters(&clusters), of_routes(&routes)] {
+    let all = [
+        of_servers(&servers),
+        of_clusters(&clusters),
+        of_routes("route", &routes),
+        of_routes("aggregation", &aggregations),
+    ];
+    for protected in all {
         write_refusals(out, &protected);
         if protected.label != "cluster" {
             write_breakers(out, &protected);
@@ -38,6 +50,73 @@ pub(super) fn write(out: &mut String, live: &Live) {
                 cluster.id
             );
         }
+    }
+}
+
+/// Writes how the nodes of aggregations fared, and what all of them hold.
+pub(super) fn write_aggregations(out: &mut String, live: &Live, room: &Room) {
+    let (calls, bytes) = room.taken();
+    let _ = writeln!(
+        out,
+        "# TYPE gateway_aggregation_calls_in_flight gauge\ngateway_aggregation_calls_in_flight {calls}\n\
+         # TYPE gateway_aggregation_held_bytes gauge\ngateway_aggregation_held_bytes {bytes}"
+    );
+    let nodes = live.nodes();
+    let mut write = |name: &str, help: &str, of: &dyn Fn(&NodeCounts) -> Vec<(&'static str, String)>| {
+        family(out, name, help);
+        for node in &nodes {
+            for (result, count) in of(node) {
+                let _ = writeln!(
+                    out,
+                    "{name}{{aggregation=\"{}\",node=\"{}\"{result}}} {count}",
+                    node.aggregation, node.node
+                );
+            }
+        }
+    };
+    write(
+        "gateway_node_calls_total",
+        "Calls of aggregations' nodes, by what came of them.",
+        &|node| {
+            vec![
+                (",result=\"answered\"", node.answered.to_string()),
+                (",result=\"failed\"", node.failed.to_string()),
+                (",result=\"skipped\"", node.skipped.to_string()),
+            ]
+        },
+    );
+    write(
+        "gateway_node_call_seconds_total",
+        "How long they took, all together.",
+        &|node| vec![("", (node.micros as f64 / 1e6).to_string())],
+    );
+    write(
+        "gateway_node_hedges_total",
+        "Second calls to another server, since the first took long.",
+        &|node| vec![("", node.hedged.to_string())],
+    );
+}
+
+/// Writes what the cache holds and how often it had what was asked for.
+pub(super) fn write_cache(out: &mut String, answers: &Answers) {
+    for (name, value) in [
+        ("gateway_cache_bytes", answers.bytes()),
+        ("gateway_cache_entries", answers.entries()),
+    ] {
+        let _ = writeln!(out, "# TYPE {name} gauge\n{name} {value}");
+    }
+    let name = "gateway_cache_lookups_total";
+    family(
+        out,
+        name,
+        "Answers looked for in the cache, by what was there; the share of hits is the hit ratio.",
+    );
+    for (result, count) in [
+        ("hit", answers.hits()),
+        ("stale", answers.stale_hits()),
+        ("miss", answers.misses()),
+    ] {
+        let _ = writeln!(out, "{name}{{result=\"{result}\"}} {count}");
     }
 }
 
@@ -57,10 +136,10 @@ fn of_clusters<'s>(clusters: &'s [ClusterStatus]) -> Protected<'s> {
     }
 }
 
-fn of_routes<'s>(routes: &'s [RouteStatus]) -> Protected<'s> {
+fn of_routes<'s>(label: &'static str, routes: &'s [RouteStatus]) -> Protected<'s> {
     let one = |route: &'s RouteStatus| (route.id.as_str(), route.limit.as_ref(), route.breaker.as_ref());
     Protected {
-        label: "route",
+        label,
         all: routes.iter().map(one).collect(),
     }
 }

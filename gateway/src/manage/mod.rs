@@ -16,15 +16,18 @@ use std::{
 
 use async_trait::async_trait;
 use http::{Response, StatusCode, header};
+use meta::model::Kind;
 use pingora_core::{apps::http_app::ServeHttp, protocols::http::ServerSession};
 use serde_json::json;
 use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
     admission::ProxyGuard,
+    aggregate::Room,
     clock::Moment,
     live::Live,
     metrics::Metrics,
+    share::Answers,
     statistics::{Buckets, Statistics},
 };
 
@@ -34,6 +37,10 @@ pub(crate) struct ManageApp {
     pub(crate) metrics: Arc<Metrics>,
     /// The limit of the whole proxy, if there is one.
     pub(crate) guard: Option<Arc<ProxyGuard>>,
+    /// What all aggregations together hold.
+    pub(crate) room: Arc<Room>,
+    /// What all caches together hold.
+    pub(crate) answers: Arc<Answers>,
     /// What everything but `/livez` and `/readyz` asks for, if anything.
     pub(crate) token: Option<String>,
     pub(crate) listeners: Vec<SocketAddr>,
@@ -77,28 +84,17 @@ impl ServeHttp for ManageApp {
                 Some(server) => self.stats(server.guard().statistics(), head.uri.query()),
                 None => unknown("server"),
             },
-            [kind @ ("servers" | "routes"), id, "breaker"] => {
-                let of = if *kind == "servers" {
-                    Owner::Server
-                } else {
-                    Owner::Route
-                };
+            [kind @ ("servers" | "routes" | "aggregations"), id, "breaker"] => {
+                let of = Kind::from_plural(kind).unwrap_or(Kind::Server);
                 let id = id.to_string();
                 self.force(of, &id, session).await
             }
             _ => plain(
                 StatusCode::NOT_FOUND,
-                "there are: /metrics /livez /readyz /status /stats /servers/ID/stats /servers/ID/breaker /routes/ID/breaker\n",
+                "there are: /metrics /livez /readyz /status /stats /servers/ID/stats /servers/ID/breaker /routes/ID/breaker /aggregations/ID/breaker\n",
             ),
         }
     }
-}
-
-/// Whose breaker is meant.
-#[derive(Clone, Copy)]
-enum Owner {
-    Server,
-    Route,
 }
 
 /// How far back statistics reach when the request does not say.
@@ -149,25 +145,25 @@ impl ManageApp {
     }
 
     /// Holds a breaker in a state, or lets go of it.
-    async fn force(&self, of: Owner, id: &str, session: &mut ServerSession) -> Response<Vec<u8>> {
+    async fn force(&self, of: Kind, id: &str, session: &mut ServerSession) -> Response<Vec<u8>> {
         let forced = match order::read(session).await {
             Ok(forced) => forced,
             Err((status, why)) => return plain(status, why),
         };
         let status = match of {
-            Owner::Server => self.live.server(id).map(|server| {
+            Kind::Server => self.live.server(id).map(|server| {
                 server.guard().force(&server, forced);
                 server.guard().breaker()
             }),
-            Owner::Route => self.live.route_guard(id).and_then(|guard| {
+            kind => self.live.guard(kind, id).and_then(|guard| {
                 guard.force(forced);
                 guard.breaker_status(Moment::now())
             }),
         };
         match (status, of) {
             (Some(status), _) => as_json(&json!(status)),
-            (None, Owner::Server) => unknown("server"),
-            (None, Owner::Route) => unknown("route with a breaker"),
+            (None, Kind::Server) => unknown("server"),
+            (None, kind) => unknown(&format!("{} with a breaker", kind.singular())),
         }
     }
 
@@ -215,6 +211,8 @@ impl ManageApp {
         }
         self.metrics.write(&mut out);
         exposition::write(&mut out, &self.live);
+        exposition::write_aggregations(&mut out, &self.live, &self.room);
+        exposition::write_cache(&mut out, &self.answers);
         let mut response = plain(StatusCode::OK, &out);
         let version = http::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, version);
@@ -231,7 +229,8 @@ impl ManageApp {
             "limit": self.guard.as_ref().map(|guard| guard.status(now)),
             "servers": self.live.servers(),
             "clusters": self.live.clusters(now),
-            "routes": self.live.routes(now),
+            "routes": self.live.routes(Kind::Route, now),
+            "aggregations": self.live.routes(Kind::Aggregation, now),
         });
         as_json(&status)
     }

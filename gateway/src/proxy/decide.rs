@@ -1,6 +1,6 @@
 //! What is to be done about a request: its route, what its filters say, its cluster. Waits for nothing.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use pingora_proxy::Session;
 
@@ -11,13 +11,14 @@ use crate::{
     refusal::{Denial, Details, Refusal},
     rewrite::rewritten,
     router::Lookup,
-    snapshot::{BalanceKey, Route, Upstream},
+    snapshot::{Route, Single, Upstream},
     split::stable_hash,
 };
 
 /// What routing a request came to.
 pub(super) enum Decision {
     Forward(Box<Plan>),
+    Aggregate(Box<Matched>),
     Answer(Box<(Answer, Matched)>),
     Refuse(Box<Denial>, Option<Arc<Route>>),
 }
@@ -104,7 +105,14 @@ impl Proxy {
         Verdict::GoOn
     }
 
-    fn plan(&self, matched: Matched, session: &Session, caller: &Caller) -> Decision {
+    fn plan(&self, matched: Matched, session: &mut Session, caller: &Caller) -> Decision {
+        if matched.route.aggregate.is_some() {
+            return Decision::Aggregate(Box::new(matched));
+        }
+        let target = self.target(&matched, session, caller);
+        if let Some(single) = &matched.route.single {
+            self.set_headers(single, &matched, session, caller);
+        }
         // Made only where something reads it: bringing host and path into normal form again is not free.
         let view = || self.request(session, caller, &matched.params);
         let route = &matched.route;
@@ -116,16 +124,12 @@ impl Proxy {
             };
             return Decision::Refuse(Denial::new(Refusal::NoServer, details), Some(matched.route));
         };
-        let hash = balance_hash(&upstream, view, caller);
-        let target = route
-            .rewrite
-            .as_ref()
-            .map(|template| rewritten(template, &view()));
+        let hash = upstream.hash(view, caller.client);
         let chosen = route
             .mirror
             .as_ref()
             .filter(|mirror| fastrand::f64() * 100.0 < mirror.1);
-        let mirror = chosen.map(|mirror| (mirror.0.clone(), balance_hash(&mirror.0, view, caller)));
+        let mirror = chosen.map(|mirror| (mirror.0.clone(), mirror.0.hash(view, caller.client)));
         Decision::Forward(Box::new(Plan {
             upstream,
             target,
@@ -134,21 +138,40 @@ impl Proxy {
             matched,
         }))
     }
+
+    /// What a rewrite, or the URL of the only node of an aggregation, makes of the target.
+    fn target(&self, matched: &Matched, session: &Session, caller: &Caller) -> Option<String> {
+        let template = matched.route.rewrite.as_ref()?;
+        let view = self.request(session, caller, &matched.params);
+        if matched.route.single.is_none() {
+            return Some(rewritten(template, &view));
+        }
+        let mut target = String::with_capacity(64);
+        template.render_into(&mut target, &view);
+        Some(target)
+    }
+
+    /// Puts the fields of the only node of an aggregation in place of the client's.
+    fn set_headers(&self, single: &Single, matched: &Matched, session: &mut Session, caller: &Caller) {
+        let view = self.request(session, caller, &matched.params);
+        let rendered: Vec<_> = single
+            .headers
+            .iter()
+            .map(|(name, template)| (name.clone(), template.render_header_value(&view)))
+            .collect();
+        let head = session.req_header_mut();
+        for (name, value) in rendered {
+            if value.is_empty() {
+                head.remove_header(&name);
+            } else {
+                // The name and the value are sound, so this cannot fail.
+                let _ = head.insert_header(name, value);
+            }
+        }
+    }
 }
 
 fn hash_of(request: &Request<'_>, value: &meta::language::Value) -> Option<u64> {
     use meta::language::Values;
     request.text(value).map(|text| stable_hash(text.as_bytes()))
-}
-
-fn balance_hash<'r>(upstream: &Upstream, view: impl Fn() -> Request<'r>, caller: &Caller) -> u64 {
-    let by_client = || match caller.client {
-        IpAddr::V4(address) => stable_hash(&address.octets()),
-        IpAddr::V6(address) => stable_hash(&address.octets()),
-    };
-    match &upstream.key {
-        BalanceKey::None => 0,
-        BalanceKey::ClientIp => by_client(),
-        BalanceKey::Value(value) => hash_of(&view(), value).unwrap_or_else(by_client),
-    }
 }

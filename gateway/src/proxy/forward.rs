@@ -1,24 +1,27 @@
 //! A request goes to a server, and its answer to the client.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
+use meta::model::{PriorityClass, Retry};
 use pingora::{Error, ErrorType};
+use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use tokio::net::TcpStream;
 
-use super::{Caller, End, Ended, Proxy, decide::Plan};
+use super::{Caller, End, Ended, Proxy, decide::Plan, shared::Sharing};
 use crate::{
     admission::RoutePass,
+    aggregate::{Told, X_GATEWAY_NODES, field},
     attempts::{Answered, Call, CallError, ClientBody, Deadline, call},
     clock::Moment,
     cluster::Outcome,
+    detached::Detached,
     edge::{Forwarding, X_REQUEST_ID},
     exchange::Connection,
-    mirror,
     refusal::refuse,
     relay::{Relayed, head_for, relay},
     rewrite::as_written,
-    snapshot::Route,
+    snapshot::{Route, Upstream},
 };
 
 impl Proxy {
@@ -29,6 +32,26 @@ impl Proxy {
         pass: Option<RoutePass>,
         caller: &Caller,
     ) -> (Ended, pingora::Result<()>) {
+        let mut pass = pass;
+        if let Some((key, route)) = self.key(session, &plan, caller)
+            && let Some(terms) = &route.terms
+        {
+            // In a box: whoever does not share should not have to move so large a future.
+            match Box::pin(self.share(session, &plan, terms, key, pass, caller)).await {
+                Sharing::Over(how, result) => {
+                    let ended = Ended {
+                        how,
+                        at: None,
+                        route: Some(route),
+                    };
+                    return (ended, result);
+                }
+                Sharing::Forward(unused) => {
+                    pass = unused;
+                    plan.mirror = None;
+                }
+            }
+        }
         let (how, at, result) = self.forwarded(session, &mut plan, pass, caller).await;
         let route = Some(plan.matched.route);
         (Ended { how, at, route }, result)
@@ -43,20 +66,9 @@ impl Proxy {
     ) -> (End, Option<Moment>, pingora::Result<()>) {
         let mut body = ClientBody::new(session);
         let outcome = self.send(&mut body, plan, caller).await;
-        if let Some((to, hash)) = plan.mirror.take() {
+        if let Some(to) = plan.mirror.take() {
             let copied = body.copy();
-            let head = body.session.req_header();
-            let target = plan.target.take();
-            let target = target.map_or_else(|| as_written(head).to_vec(), String::into_bytes);
-            let copy = mirror::Copy {
-                upstream: to,
-                head: head.clone(),
-                target,
-                id: caller.id.clone(),
-                peer: caller.peer,
-                peer_is_trusted: self.trusted.contains(caller.peer),
-                hash,
-            };
+            let copy = self.copy(plan, body.session.req_header(), to, caller);
             self.mirrors.send(copy, copied, &self.metrics);
         }
         match outcome {
@@ -71,10 +83,11 @@ impl Proxy {
                 }
                 let mut response = head_for(&mut answered, &body);
                 let _ = response.insert_header(X_REQUEST_ID, caller.id.to_value());
+                tell_single(&plan.matched.route, &mut response, caller);
                 self.filter_response(&plan.matched, body.session, caller, &mut response);
                 let status = response.status.as_u16();
                 let timeouts = &plan.upstream.timeouts;
-                let deadline = Deadline::after(caller.started, timeouts.total.map(|total| total.get()));
+                let deadline = deadline(plan, caller);
                 let idle = timeouts.idle.get();
                 match relay(answered, response, &mut body, deadline, idle).await {
                     Relayed::Whole(at) => {
@@ -111,10 +124,11 @@ impl Proxy {
         let attempt = Call {
             upstream,
             hash: plan.hash,
-            retry: plan.matched.route.retry.as_deref().or(upstream.retry.as_ref()),
+            retry: retry(plan),
             class: plan.matched.route.class,
             started: self.began(&plan.matched.route, caller),
-            deadline: Deadline::after(caller.started, upstream.timeouts.total.map(|total| total.get())),
+            deadline: deadline(plan, caller),
+            avoided: None,
         };
         let peer_is_trusted = self.trusted.contains(caller.peer);
         let start = |body: &ClientBody<'_>, connection: &mut Connection<TcpStream>, framing| {
@@ -134,6 +148,23 @@ impl Proxy {
         call(&attempt, body, start).await
     }
 
+    /// The request for the cluster it is mirrored to.
+    pub(super) fn copy(
+        &self,
+        plan: &Plan,
+        head: &RequestHeader,
+        (to, hash): (Arc<Upstream>, u64),
+        caller: &Caller,
+    ) -> Detached {
+        Detached {
+            upstream: to,
+            hash,
+            retry: None,
+            class: PriorityClass::Sheddable,
+            ..self.detach(plan, head, caller)
+        }
+    }
+
     /// When the request set out for its cluster: whoever may have waited for a place before must not count that as the server's.
     fn began(&self, route: &Route, caller: &Caller) -> Instant {
         let proxy_queues = self.guard.as_ref().is_some_and(|guard| guard.has_queue());
@@ -146,14 +177,41 @@ impl Proxy {
     }
 }
 
+/// Tells of the only node of an aggregation, as of several.
+pub(super) fn tell_single(route: &Route, response: &mut ResponseHeader, caller: &Caller) {
+    if let Some(single) = &route.single {
+        let status = response.status.as_u16();
+        let told = Told::answered(&single.name, status, caller.started.elapsed());
+        // Its name and value are sound.
+        let _ = response.insert_header(X_GATEWAY_NODES, field(std::iter::once(told)));
+    }
+}
+
+/// When a request is sent again.
+pub(super) fn retry(plan: &Plan) -> Option<&Retry> {
+    let own = plan.matched.route.retry.as_deref();
+    own.or(plan.upstream.retry.as_ref())
+}
+
+/// When the whole answer has to be there: what the cluster says, and the aggregation where there is one.
+pub(super) fn deadline(plan: &Plan, caller: &Caller) -> Deadline {
+    let total = plan.upstream.timeouts.total.map(|total| total.get());
+    let single = plan.matched.route.single.as_ref().map(|single| single.timeout);
+    let longest = match (total, single) {
+        (Some(total), Some(single)) => Some(total.min(single)),
+        (total, single) => total.or(single),
+    };
+    Deadline::after(caller.started, longest)
+}
+
 /// Gives a pass back with what came of the request.
-fn settle(pass: Option<RoutePass>, outcome: Outcome, now: Moment) {
+pub(super) fn settle(pass: Option<RoutePass>, outcome: Outcome, now: Moment) {
     if let Some(mut pass) = pass {
         pass.settle(outcome, now);
     }
 }
 
 /// Makes the engine drop the client's connection, so that an incomplete answer cannot look complete.
-fn broken_off() -> Box<Error> {
+pub(super) fn broken_off() -> Box<Error> {
     Error::explain(ErrorType::ConnectionClosed, "broken off")
 }

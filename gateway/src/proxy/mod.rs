@@ -3,6 +3,8 @@
 
 mod decide;
 mod forward;
+mod gather;
+mod shared;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -19,6 +21,7 @@ use pingora_proxy::{ProxyHttp, Session};
 
 use crate::{
     admission::{ProxyGuard, RoutePass},
+    aggregate::Room,
     clock::Moment,
     edge::{Request, RequestId, SavedParams, TrustedProxies},
     filters::Answer,
@@ -27,6 +30,7 @@ use crate::{
     metrics::{Metrics, RouteCounters},
     mirror::Mirrors,
     refusal::{Denial, Refusal, answer, refuse},
+    share::{NodeSharing, RouteSharing},
     snapshot::Route,
     statistics,
 };
@@ -40,6 +44,10 @@ pub(crate) struct Proxy {
     pub(crate) trusted: TrustedProxies,
     pub(crate) slashes: MergeSlashes,
     pub(crate) guard: Option<Arc<ProxyGuard>>,
+    /// What all aggregations together may hold.
+    pub(crate) room: Arc<Room>,
+    pub(crate) node_sharing: Arc<NodeSharing>,
+    pub(crate) route_sharing: RouteSharing,
 }
 
 /// What is known of a request before anything is done about it.
@@ -101,6 +109,10 @@ impl Proxy {
                     self.refuse(session, denial, Some(plan.matched.route), caller)
                         .await
                 }
+            },
+            Decision::Aggregate(matched) => match self.admit(&matched, session, caller).await {
+                Ok(pass) => self.aggregate(session, matched, pass, caller).await,
+                Err(denial) => self.refuse(session, denial, Some(matched.route), caller).await,
             },
             Decision::Answer(given) => match self.admit(&given.1, session, caller).await {
                 Ok(_pass) => self.answer(session, given, caller).await,

@@ -155,7 +155,7 @@ async fn every_target_and_mirror_is_the_present_compilation_of_its_cluster() {
                 assert!(
                     Arc::ptr_eq(upstream, proxy.upstream(upstream.id.as_str())),
                     "{}",
-                    route.model.id
+                    route.id()
                 );
             }
         }

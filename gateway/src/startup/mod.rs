@@ -10,6 +10,7 @@ use std::{
 };
 
 use meta::{
+    bounds::Whole,
     check,
     cidr::Cidr,
     document::{self, Flaw, Node, Subject, decode},
@@ -40,6 +41,12 @@ pub struct Startup {
     /// How many requests this proxy serves in a time, and at once; as many as come if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Limit>,
+    /// What all caches of routes and nodes together may hold.
+    #[serde(default, skip_serializing_if = "CacheSettings::is_default")]
+    pub cache: CacheSettings,
+    /// What all aggregations together may hold.
+    #[serde(default, skip_serializing_if = "AggregationSettings::is_default")]
+    pub aggregation: AggregationSettings,
     /// Whether `//` in a path counts as `/` when routes are matched.
     #[serde(default)]
     pub merge_slashes: bool,
@@ -60,6 +67,68 @@ pub struct Listener {
 pub struct StoreSettings {
     /// A YAML file; edits of it take effect at once.
     pub file: PathBuf,
+}
+
+/// What all caches of routes and nodes together may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CacheSettings {
+    /// Bytes: 1 MiB to 1 GiB; 64 MiB if absent. What is used least gives way.
+    #[serde(default = "CacheSettings::default_bytes")]
+    pub max_bytes: Whole<1_048_576, 1_073_741_824>,
+}
+
+impl CacheSettings {
+    fn default_bytes() -> Whole<1_048_576, 1_073_741_824> {
+        Whole::clamped(64 * 1024 * 1024)
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self {
+            max_bytes: Self::default_bytes(),
+        }
+    }
+}
+
+/// What all aggregations together may hold. A call that finds no room fails with `overloaded`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AggregationSettings {
+    /// Bytes of nodes' answers: 1 MiB to 4 GiB less one; 256 MiB if absent.
+    #[serde(default = "AggregationSettings::default_bytes")]
+    pub max_bytes: Whole<1_048_576, 4_294_967_295>,
+    /// Calls under way: 1 to 1,000,000; 20,000 if absent.
+    #[serde(default = "AggregationSettings::default_calls")]
+    pub max_calls: Whole<1, 1_000_000>,
+}
+
+impl AggregationSettings {
+    fn default_bytes() -> Whole<1_048_576, 4_294_967_295> {
+        Whole::clamped(256 * 1024 * 1024)
+    }
+
+    fn default_calls() -> Whole<1, 1_000_000> {
+        Whole::clamped(20_000)
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for AggregationSettings {
+    fn default() -> Self {
+        Self {
+            max_bytes: Self::default_bytes(),
+            max_calls: Self::default_calls(),
+        }
+    }
 }
 
 /// Where a proxy tells of itself.

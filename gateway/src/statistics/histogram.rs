@@ -81,6 +81,11 @@ impl Histogram {
         }
     }
 
+    /// Makes every count half of what it was, rounded down.
+    pub(super) fn halve(&mut self) {
+        self.0.iter_mut().for_each(|count| *count /= 2);
+    }
+
     pub(super) fn count(&self) -> u64 {
         self.0.iter().copied().map(u64::from).sum()
     }

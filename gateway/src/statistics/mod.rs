@@ -14,6 +14,7 @@
 
 mod figures;
 mod histogram;
+mod recent;
 mod recorder;
 mod report;
 mod series;
@@ -32,6 +33,7 @@ use recorder::{Recorder, SLOTS};
 use series::{SECONDS, Series};
 
 pub use figures::LatencyMs;
+pub(crate) use recent::RecentLatencies;
 pub use report::{Buckets, Columns, Report, Window};
 
 /// How a request ended that was not given up.

@@ -84,7 +84,8 @@ fn ends_before(timeout: &Timeouts, slow: Timespan) -> Option<(&'static str, Time
         .min_by_key(|(_, after)| *after)
 }
 
-/// As [`slow_for`], of servers by the clusters they are in, and of routes by those they go to.
+/// As [`slow_for`], of servers by the clusters they are in, and of routes by those they go to. Of an aggregation the clusters tell
+/// nothing: its breaker sees the whole, which may be slow though each call is quick.
 pub(super) fn slow(checked: &Checked) -> Vec<(Kind, Id, Fault)> {
     let watches = |breaker: &Option<Breaker>| {
         breaker
@@ -105,7 +106,7 @@ pub(super) fn slow(checked: &Checked) -> Vec<(Kind, Id, Fault)> {
         Some((Kind::Server, server.id.clone(), fault))
     });
     let routes = checked.routes().filter_map(|route| {
-        let fault = slow_for(route.breaker.as_ref(), checked.targets(route))?;
+        let fault = slow_for(route.breaker.as_ref(), checked.answering(&**route))?;
         Some((Kind::Route, route.id.clone(), fault))
     });
     servers.chain(routes).collect()

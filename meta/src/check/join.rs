@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::Value as Json;
 
 use super::{
-    Check, Checked, Entry, Fault, Quarantined, Report, Serving, breakers, clusters_of, limits, objects,
-    read::Read, routes,
+    Check, Checked, Entry, Fault, Quarantined, Report, Serving, breakers,
+    endpoint::{self, Endpoint},
+    limits, objects,
+    read::Read,
 };
 use crate::{
     id::Id,
-    model::{Cluster, Kind, Route, Server},
+    model::{Aggregation, Cluster, Kind, Route, Server},
     problem::{Problem, Severity},
 };
 
@@ -19,6 +21,7 @@ pub(super) fn join(
     servers: Read<Server>,
     clusters: Read<Cluster>,
     routes: Read<Route>,
+    aggregations: Read<Aggregation>,
 ) -> Report {
     let mut join = Join {
         check,
@@ -27,7 +30,11 @@ pub(super) fn join(
     };
     join.servers(servers);
     join.clusters(clusters);
-    join.routes(routes);
+    // Both are looked into before the last good version of either brings back a cluster that is gone.
+    let routes = join.with_clusters(routes);
+    let aggregations = join.with_clusters(aggregations);
+    join.endpoints(routes);
+    join.endpoints(aggregations);
     join.warn();
     join.finish()
 }
@@ -68,28 +75,28 @@ impl Join<'_> {
         self.leave_out(Kind::Cluster, clusters.nameless);
     }
 
-    fn routes(&mut self, routes: Read<Route>) {
-        let (mut good, mut broken) = (routes.good, routes.broken);
+    /// Moves those to the broken of which a cluster is missing.
+    fn with_clusters<E: Endpoint>(&mut self, mut read: Read<E>) -> Read<E> {
         let clusters = &self.checked.clusters;
-        for (id, entry) in &good {
-            let targets = entry.object.to.len();
-            let pointer = |at| match at < targets {
-                true => format!("/to/{at}/cluster"),
-                false => "/mirror/cluster".to_owned(),
-            };
-            let wanted = clusters_of(&entry.object);
-            if self.check.missing(Kind::Route, id, wanted, pointer, clusters) == Missing::Something {
-                broken.insert(id.clone());
+        for (id, entry) in &read.good {
+            let (wanted, pointer) = (entry.object.clusters(), |at| entry.object.pointer(at));
+            if self.check.missing(E::KIND, id, wanted, pointer, clusters) == Missing::Something {
+                read.broken.insert(id.clone());
             }
         }
-        broken.iter().for_each(|id| drop(good.remove(id)));
-        self.checked.routes = good;
-        for id in broken {
-            let serving = last_good_of(&self.check.last_good.routes, &mut self.checked.routes, &id);
-            self.retain_clusters(&id);
-            self.quarantine(Kind::Route, &id, serving);
+        read.broken.iter().for_each(|id| drop(read.good.remove(id)));
+        read
+    }
+
+    fn endpoints<E: Endpoint>(&mut self, read: Read<E>) {
+        *E::all_mut(&mut self.checked) = read.good;
+        for id in read.broken {
+            let last = E::all(self.check.last_good);
+            let serving = last_good_of(last, E::all_mut(&mut self.checked), &id);
+            self.retain_clusters::<E>(&id);
+            self.quarantine(E::KIND, &id, serving);
         }
-        self.leave_out(Kind::Route, routes.nameless);
+        self.leave_out(E::KIND, read.nameless);
     }
 
     fn quarantine(&mut self, kind: Kind, id: &Id, serving: Serving) {
@@ -117,13 +124,13 @@ impl Join<'_> {
         }
     }
 
-    /// Keeps the clusters alive that the last good version of a route needs.
-    fn retain_clusters(&mut self, route: &Id) {
-        let Some(entry) = self.checked.routes.get(route) else {
+    /// Keeps the clusters alive that the last good version of a route or an aggregation needs.
+    fn retain_clusters<E: Endpoint>(&mut self, endpoint: &Id) {
+        let Some(entry) = E::all(&self.checked).get(endpoint) else {
             return;
         };
-        let route = entry.object.clone();
-        for cluster in clusters_of(&route) {
+        let endpoint = entry.object.clone();
+        for cluster in endpoint.clusters() {
             if !self.checked.clusters.contains_key(cluster) {
                 last_good_of(
                     &self.check.last_good.clusters,
@@ -137,18 +144,9 @@ impl Join<'_> {
 
     /// What is allowed and probably not meant, as far as it takes more than one object to tell.
     fn warn(&mut self) {
-        let entries = self.checked.routes.values();
-        let shapes = entries.map(|entry| (&*entry.object, entry.shape));
-        for (id, fault) in routes::unreachable(shapes) {
-            self.check.report_on(Kind::Route, &id, &fault);
-        }
-        let expired = self.checked.routes().filter(|route| routes::is_over(route));
-        let expired: Vec<Id> = expired.map(|route| route.id.clone()).collect();
-        let over = Fault::warning("/expires", "this time has passed: the route matches nothing");
-        for id in expired {
-            self.check.report_on(Kind::Route, &id, &over);
-        }
         let together = [
+            endpoint::unreachable(&self.checked),
+            endpoint::expired(&self.checked),
             breakers::differing(&self.checked),
             breakers::slow(&self.checked),
             limits::idle_classes(&self.checked),

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::{Checked, Fault};
+use super::{Checked, Fault, endpoint::Endpoint};
 use crate::{
     bounds::out_of_bounds,
     document::Flaw,
     id::Id,
-    model::{Cluster, Kind, Limit, MaxInFlight, PriorityClass, RateLimit, Route},
+    model::{Aggregation, Cluster, Kind, Limit, MaxInFlight, PriorityClass, RateLimit, Route},
 };
 
 /// What a limit is of.
@@ -17,15 +17,35 @@ pub(super) enum LimitOf {
     Server,
     Cluster,
     Route,
+    Aggregation,
+}
+
+impl LimitOf {
+    /// Whether it is of what clients call, so that their requests can be told apart.
+    fn is_of_endpoint(self) -> bool {
+        matches!(self, Self::Route | Self::Aggregation)
+    }
+}
+
+impl From<Kind> for LimitOf {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Server => Self::Server,
+            Kind::Cluster => Self::Cluster,
+            Kind::Route => Self::Route,
+            Kind::Aggregation => Self::Aggregation,
+        }
+    }
 }
 
 impl fmt::Display for LimitOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Proxy => "proxy",
-            Self::Server => "server",
-            Self::Cluster => "cluster",
-            Self::Route => "route",
+            Self::Proxy => "a proxy",
+            Self::Server => "a server",
+            Self::Cluster => "a cluster",
+            Self::Route => "a route",
+            Self::Aggregation => "an aggregation",
         })
     }
 }
@@ -58,17 +78,19 @@ type Wrong = (&'static str, String);
 
 /// What a limit of that kind cannot have.
 fn misplaced(limit: &Limit, of: LimitOf) -> Vec<Wrong> {
-    let routes_only = [("key", limit.key.is_some()), ("missing", limit.missing.is_some())];
+    let endpoints_only = [("key", limit.key.is_some()), ("missing", limit.missing.is_some())];
     let misplaced = |(member, present): (&'static str, bool)| {
-        let message = || format!("only a route's limit has {member:?}, this is a {of}'s: leave it out");
-        (present && of != LimitOf::Route).then(|| (member, message()))
+        let message = || {
+            format!("only a route's limit or an aggregation's has {member:?}, this is {of}'s: leave it out")
+        };
+        (present && !of.is_of_endpoint()).then(|| (member, message()))
     };
-    let mut wrong: Vec<Wrong> = routes_only.into_iter().filter_map(misplaced).collect();
+    let mut wrong: Vec<Wrong> = endpoints_only.into_iter().filter_map(misplaced).collect();
     if limit.max_in_flight == Some(MaxInFlight::Auto) && of != LimitOf::Cluster {
-        let message = format!("only a cluster's limit can be \"auto\", this is a {of}'s: use 1 to 1000000");
+        let message = format!("only a cluster's limit can be \"auto\", this is {of}'s: use 1 to 1000000");
         wrong.push(("max_in_flight", message));
     }
-    if of == LimitOf::Route && limit.missing.is_some() && limit.key.is_none() {
+    if of.is_of_endpoint() && limit.missing.is_some() && limit.key.is_none() {
         let message = "there is no \"key\" that could be missing: add one, or leave \"missing\" out";
         wrong.push(("missing", message.to_owned()));
     }
@@ -126,21 +148,26 @@ fn limits_nothing(limit: &Limit) -> bool {
     !members && limit.burst.is_none() && limit.queue.is_none()
 }
 
-/// Routes that say how much they matter to clusters none of which asks.
+/// Routes and aggregations that say how much they matter to clusters none of which asks.
 pub(super) fn idle_classes(checked: &Checked) -> Vec<(Kind, Id, Fault)> {
+    let mut idle = idle_classes_of::<Route>(checked);
+    idle.extend(idle_classes_of::<Aggregation>(checked));
+    idle
+}
+
+fn idle_classes_of<E: Endpoint>(checked: &Checked) -> Vec<(Kind, Id, Fault)> {
     let asks = |cluster: &Cluster| {
         let limit = cluster.limit.as_ref();
         limit.is_some_and(|limit| limit.max_in_flight == Some(MaxInFlight::Auto))
     };
-    let heard = |route: &Route| {
-        let mut clusters = checked.targets(route);
-        clusters.any(asks)
-    };
-    let message = "it makes no difference: none of the route's clusters has a limit with max_in_flight: auto";
-    let fault = || Fault::warning("/priority_class", message);
-    let routes = checked.routes();
-    routes
-        .filter(|route| route.priority_class != PriorityClass::default() && !heard(route))
-        .map(|route| (Kind::Route, route.id.clone(), fault()))
+    let message = format!(
+        "it makes no difference: none of the {}'s clusters has a limit with max_in_flight: auto",
+        E::KIND.singular()
+    );
+    let endpoints = E::all(checked).iter();
+    endpoints
+        .filter(|(_, entry)| entry.object.front().priority_class != PriorityClass::default())
+        .filter(|(_, entry)| !checked.answering(&*entry.object).any(asks))
+        .map(|(id, _)| (E::KIND, id.clone(), Fault::warning("/priority_class", &*message)))
         .collect()
 }

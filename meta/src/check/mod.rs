@@ -6,12 +6,18 @@
 //!
 //! [`Checked`] comes only out of here; whoever has one need not check again.
 
+mod aggregations;
 mod breakers;
+mod endpoint;
+mod front;
 mod join;
 mod limits;
+mod nodes;
 mod objects;
 mod read;
 mod routes;
+mod sharing;
+mod values;
 
 pub use limits::limit_of_proxy;
 
@@ -27,9 +33,11 @@ use crate::{
     document::{Document, Flaw, RawObject, Subject},
     filters::FilterKinds,
     id::Id,
-    model::{Cluster, Kind, Route, Server},
+    language::Reading,
+    model::{Aggregation, Cluster, Kind, Route, Server},
     problem::{Problem, Severity},
 };
+use endpoint::Endpoint;
 
 /// A configuration in which every object is sound and every reference holds.
 #[derive(Clone, Default, Debug)]
@@ -37,6 +45,7 @@ pub struct Checked {
     servers: BTreeMap<Id, Entry<Server>>,
     clusters: BTreeMap<Id, Entry<Cluster>>,
     routes: BTreeMap<Id, Entry<Route>>,
+    aggregations: BTreeMap<Id, Entry<Aggregation>>,
 }
 
 /// An object, and what need not be found out again as long as its text stays the same. Cheap to clone.
@@ -47,7 +56,7 @@ struct Entry<T> {
     fingerprint: u64,
     /// What is odd about the object in itself.
     warnings: Arc<[Fault]>,
-    /// Of a route: a hash of what it matches.
+    /// Of a route or an aggregation: a hash of what it matches.
     shape: u64,
 }
 
@@ -77,12 +86,16 @@ impl Checked {
         self.routes.values().map(|entry| &entry.object)
     }
 
-    /// The clusters over which a route's requests are split.
-    fn targets<'a>(&'a self, route: &'a Route) -> impl Iterator<Item = &'a Cluster> {
-        let entries = route
-            .to
-            .iter()
-            .filter_map(|target| self.clusters.get(&target.cluster));
+    /// Every aggregation by id. Each of its clusters is in [`Self::clusters`].
+    pub fn aggregations(&self) -> impl ExactSizeIterator<Item = &Arc<Aggregation>> {
+        self.aggregations.values().map(|entry| &entry.object)
+    }
+
+    /// The clusters that the answers of an endpoint come from.
+    fn answering<'a, E: Endpoint>(&'a self, endpoint: &'a E) -> impl Iterator<Item = &'a Cluster> {
+        let entries = endpoint
+            .answering()
+            .filter_map(|cluster| self.clusters.get(cluster));
         entries.map(|entry| &*entry.object)
     }
 }
@@ -145,9 +158,18 @@ pub fn check(document: &Document, last_good: Option<&Checked>, kinds: &FilterKin
     };
     let servers = check.read(Kind::Server, |last| &last.servers, objects::server, |_| 0);
     let clusters = check.read(Kind::Cluster, |last| &last.clusters, objects::cluster, |_| 0);
-    let routes = check.read(Kind::Route, |last| &last.routes, routes::route, routes::shape);
-    join::join(check, servers, clusters, routes)
+    let routes = check.read(Kind::Route, Route::all, routes::route, endpoint::shape);
+    let aggregations = check.read(
+        Kind::Aggregation,
+        Aggregation::all,
+        aggregations::aggregation,
+        endpoint::shape,
+    );
+    join::join(check, servers, clusters, routes, aggregations)
 }
+
+/// How many faults of one object are told at most. Telling one costs a look at the whole object.
+const MOST_FAULTS: usize = 64;
 
 /// A flaw of an object, and how bad it is.
 #[derive(Debug)]
@@ -177,6 +199,12 @@ impl Fault {
         }
     }
 
+    /// The same in an object around, in which what the pointer begins at stands at `pointer`.
+    pub(crate) fn under(mut self, pointer: &str) -> Self {
+        self.flaw.pointer.insert_str(0, pointer);
+        self
+    }
+
     /// The same for the key at the pointer, not its value.
     pub(crate) fn of_key(mut self) -> Self {
         self.flaw.subject = Subject::Key;
@@ -187,6 +215,11 @@ impl Fault {
     pub(crate) fn within(mut self, text: &str, offset: usize) -> Self {
         self.flaw.offset = Some(text.char_indices().take_while(|(at, _)| *at < offset).count());
         self
+    }
+
+    /// The same for the value that is read.
+    fn at(self, reading: &Reading<'_>) -> Self {
+        self.within(&reading.text.to_string(), reading.offset)
     }
 }
 
@@ -263,12 +296,6 @@ fn problem(kind: Kind, id: &str, Fault { flaw, severity }: &Fault) -> Problem {
         severity: *severity,
         ..Problem::error(kind, id, &flaw.pointer, &flaw.message)
     }
-}
-
-/// The clusters a route needs: those of its split, then its mirror's.
-fn clusters_of(route: &Route) -> impl Iterator<Item = &Id> {
-    let targets = route.to.iter().map(|target| &target.cluster);
-    targets.chain(route.mirror.iter().map(|mirror| &mirror.cluster))
 }
 
 /// The one of `names` that `text` was probably meant to be.

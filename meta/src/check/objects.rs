@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Checked, Fault, breakers, clusters_of, limits, limits::LimitOf};
+use super::{Checked, Fault, breakers, endpoint::Endpoint, limits, limits::LimitOf};
 use crate::{
     bounds::out_of_bounds,
     filters::FilterKinds,
@@ -195,14 +195,18 @@ fn beyond(check: &HealthCheck) -> Vec<Wrong> {
     spans.chain(counts).collect()
 }
 
-/// Servers in no cluster and clusters that no route uses: allowed, but worth a word. What is `mentioned` counts as used.
+/// Servers in no cluster and clusters that nothing calls: allowed, but worth a word. What is `mentioned` counts as used.
 pub(super) fn unused(checked: &Checked, mentioned: &HashSet<String>) -> Vec<(Kind, Id, Fault)> {
     let bound: HashSet<&Id> = checked
         .clusters()
         .flat_map(|cluster| &cluster.servers)
         .map(|binding| &binding.id)
         .collect();
-    let targets: HashSet<&Id> = checked.routes().flat_map(|route| clusters_of(route)).collect();
+    let of_routes = checked.routes().flat_map(|route| route.clusters());
+    let of_aggregations = checked
+        .aggregations()
+        .flat_map(|aggregation| aggregation.clusters());
+    let called: HashSet<&Id> = of_routes.chain(of_aggregations).collect();
     let idle = |used: &HashSet<&Id>, id: &Id| !used.contains(id) && !mentioned.contains(id.as_str());
     let servers = checked
         .servers()
@@ -210,8 +214,14 @@ pub(super) fn unused(checked: &Checked, mentioned: &HashSet<String>) -> Vec<(Kin
         .map(|server| (Kind::Server, &server.id, "no cluster uses this server"));
     let clusters = checked
         .clusters()
-        .filter(|cluster| idle(&targets, &cluster.id))
-        .map(|cluster| (Kind::Cluster, &cluster.id, "no route uses this cluster"));
+        .filter(|cluster| idle(&called, &cluster.id))
+        .map(|cluster| {
+            (
+                Kind::Cluster,
+                &cluster.id,
+                "no route and no aggregation uses this cluster",
+            )
+        });
     servers
         .chain(clusters)
         .map(|(kind, id, message)| (kind, id.clone(), Fault::warning("", message)))

@@ -8,7 +8,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-use super::{Check, Checked, Entry, Fault};
+use super::{Check, Checked, Entry, Fault, MOST_FAULTS};
 use crate::{
     document::{RawObject, decode},
     filters::FilterKinds,
@@ -98,7 +98,7 @@ impl Check<'_> {
                 return None;
             }
         };
-        let faults = faults(&object, self.kinds);
+        let faults = told(faults(&object, self.kinds));
         faults.iter().for_each(|fault| self.report(raw, fault));
         let sound = faults.iter().all(|fault| fault.severity == Severity::Warning);
         sound.then(|| Entry {
@@ -128,6 +128,16 @@ impl Check<'_> {
     }
 }
 
+/// As many as are told, errors before warnings.
+fn told(mut faults: Vec<Fault>) -> Vec<Fault> {
+    if faults.len() > MOST_FAULTS {
+        faults.sort_by_key(|fault| fault.severity);
+        faults.truncate(MOST_FAULTS);
+    }
+    faults
+}
+
+/// The order of keys counts: in a response it is the order of the answer.
 fn fingerprint(raw: &RawObject) -> u64 {
     let mut hasher = DefaultHasher::new();
     raw.value.hash(&mut hasher);

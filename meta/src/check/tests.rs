@@ -50,7 +50,7 @@ fn shown(quarantined: &[Quarantined]) -> Vec<String> {
         .collect()
 }
 
-/// What runs, in a line: `s1=127.0.0.1:1 c1=[s1] r1=[c1]`.
+/// What runs, in a line: `s1=127.0.0.1:1 c1=[s1] r1=[c1] a1=[c1,c1]`.
 fn runs(report: &Report) -> String {
     let Report { checked, .. } = report;
     let servers = checked
@@ -65,12 +65,17 @@ fn runs(report: &Report) -> String {
         format!("{}=[{}]", cluster.id, bound.join(","))
     });
     let routes = checked.routes().map(|route| {
-        let targets: Vec<&str> = clusters_of(route).map(Id::as_str).collect();
+        let targets: Vec<&str> = route.clusters().map(Id::as_str).collect();
         format!("{}=[{}]", route.id, targets.join(","))
+    });
+    let aggregations = checked.aggregations().map(|aggregation| {
+        let called: Vec<&str> = aggregation.clusters().map(Id::as_str).collect();
+        format!("{}=[{}]", aggregation.id, called.join(","))
     });
     servers
         .chain(clusters)
         .chain(routes)
+        .chain(aggregations)
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -86,13 +91,13 @@ fn assert_whole(checked: &Checked) {
             );
         }
     }
-    for route in checked.routes() {
-        for cluster in clusters_of(route) {
-            assert!(
-                checked.clusters.contains_key(cluster),
-                "{} needs {cluster}",
-                route.id
-            );
-        }
+    let of_routes = checked
+        .routes()
+        .flat_map(|route| route.clusters().map(|cluster| (&route.id, cluster)));
+    let of_aggregations = checked
+        .aggregations()
+        .flat_map(|aggregation| aggregation.clusters().map(|cluster| (&aggregation.id, cluster)));
+    for (id, cluster) in of_routes.chain(of_aggregations) {
+        assert!(checked.clusters.contains_key(cluster), "{id} needs {cluster}");
     }
 }

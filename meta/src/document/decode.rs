@@ -184,7 +184,7 @@ impl Search {
                 _ => None,
             });
         match (around, last.parse::<usize>()) {
-            (Some(Value::Object(entries)), _) => entries.remove(last).is_some(),
+            (Some(Value::Object(entries)), _) => entries.shift_remove(last).is_some(),
             (Some(Value::Array(items)), Ok(index)) if index < items.len() => {
                 let pointer = spot.whole[..spot.whole.rfind('/').unwrap_or(0)].to_owned();
                 let length = items.len();

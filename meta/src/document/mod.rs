@@ -18,6 +18,7 @@ mod write;
 pub use decode::{Flaw, Subject, decode};
 pub use packed::Packed;
 pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_NODES};
+pub(crate) use phrase::pointer_token;
 pub use place::Placed;
 pub use read::read_tree;
 pub use tree::{Content, Entry, Node, Object};
@@ -97,7 +98,7 @@ impl Document {
         }
     }
 
-    /// The document as text, in our own order and style; reading it gives the same objects.
+    /// The document as text, by kind and in our own style; reading it gives the same objects.
     pub fn to_yaml(&self) -> String {
         write_yaml(
             self.objects

@@ -1,8 +1,9 @@
 //! Trees as bytes: a configuration holds tens of thousands of objects, and a tree takes ten times the memory of its text.
 //!
-//! A value and its places are apart, because an object that moves within the text keeps its value. Equal values have equal bytes:
-//! entries are in the order of their keys, numbers in one form. The bytes are never stored nor sent, only ever read by the build
-//! that wrote them; bytes that end early read as `null`, not as an error.
+//! A value and its places are apart, because an object that moves within the text keeps its value. Values that are written alike
+//! have equal bytes: numbers have one form, entries the order in which they were written. That order is part of the value,
+//! because an aggregation's answer has the order of its `response`; so whoever moves a key has changed the object. The bytes are
+//! never stored nor sent, only ever read by the build that wrote them; bytes that end early read as `null`, not as an error.
 
 use std::fmt;
 
@@ -13,7 +14,7 @@ use super::{
     tree::{Content, Entry, Node, Place, Text},
 };
 
-/// A value in as few bytes as its compact JSON. Two are equal if the values are.
+/// A value in as few bytes as its compact JSON. Two are equal if the values are and their keys stand in the same order.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Packed(Box<[u8]>);
 
@@ -44,6 +45,7 @@ impl From<Value> for Packed {
     }
 }
 
+/// Whatever the order of the keys.
 impl PartialEq<Value> for Packed {
     fn eq(&self, other: &Value) -> bool {
         self.unpack() == *other
@@ -105,8 +107,7 @@ impl Writer {
                 put_natural(&mut self.values, items.len() as u64);
                 items.into_iter().for_each(|item| self.node(item));
             }
-            Content::Mapping(mut entries) => {
-                entries.sort_by(|one, other| one.key.cmp(&other.key));
+            Content::Mapping(entries) => {
                 self.values.push(MAPPING);
                 put_natural(&mut self.values, entries.len() as u64);
                 for entry in entries {

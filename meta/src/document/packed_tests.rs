@@ -31,7 +31,7 @@ fn any_value(depth: u32) -> BoxedStrategy<String> {
     }
     let inner = any_value(depth - 1);
     let list = proptest::collection::vec(inner.clone(), 0..4);
-    let mapping = proptest::collection::btree_map("[a-dé~]{1,3}", inner, 0..4);
+    let mapping = proptest::collection::hash_map("[a-dé~]{1,3}", inner, 0..4);
     prop_oneof![
         2 => scalar,
         1 => (list, any::<bool>()).prop_map(|(items, lines)| {
@@ -100,7 +100,7 @@ proptest! {
                 Some(at) => format!("/routes/{at}"),
             };
             let whole = tree.find(&around).unwrap();
-            prop_assert_eq!(object.value.unpack(), whole.to_value());
+            prop_assert_eq!(object.value.unpack().to_string(), whole.to_value().to_string());
             let placed = object.node.as_ref().unwrap();
             prop_assert_eq!(placed.start(), whole.start());
             let mut all = Vec::new();
@@ -119,13 +119,16 @@ proptest! {
 }
 
 #[test]
-fn equal_values_are_equal_packed_however_they_are_written() {
+fn values_are_equal_packed_however_they_are_written_if_their_keys_stand_in_the_same_order() {
     let one = Document::read("servers:\n- id: a\n  list: [1, 'x']\n  map: { b: 2, a: 1 }\n");
     let other =
-        Document::read("servers: [{\"map\": {\"a\": 1, \"b\": 2},\n\"list\": [1,\n\"x\"], \"id\": \"a\"}]");
-    let value = json!({"id": "a", "list": [1, "x"], "map": {"a": 1, "b": 2}});
+        Document::read("servers: [{\"id\": \"a\", \"list\": [1,\n\"x\"],\n\"map\": {\"b\": 2, \"a\": 1}}]");
+    let value = json!({"id": "a", "list": [1, "x"], "map": {"b": 2, "a": 1}});
     assert_eq!(one.objects[0].value, other.objects[0].value);
     assert_eq!(*one.objects[0].value, Packed::from(value.clone()));
+    let moved = json!({"id": "a", "list": [1, "x"], "map": {"a": 1, "b": 2}});
+    assert_eq!(moved, value, "the order of keys is no matter of JSON");
+    assert_ne!(*one.objects[0].value, Packed::from(moved));
     assert_ne!(Packed::from(json!(1)), Packed::from(json!(1.0)));
     assert_eq!(one.objects[0].value.unpack(), value);
 }

@@ -56,7 +56,7 @@ pub(super) fn closest<'a>(name: &str, allowed: impl Iterator<Item = &'a str>) ->
 }
 
 /// `token` as a part of a JSON pointer (RFC 6901): `/token`.
-pub(super) fn pointer_token(token: &str) -> String {
+pub(crate) fn pointer_token(token: &str) -> String {
     format!("/{}", token.replace('~', "~0").replace('/', "~1"))
 }
 

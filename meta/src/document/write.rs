@@ -1,11 +1,12 @@
-//! From objects to text, deterministic and made to be read: blocks, with short lists and mappings in one line.
+//! From objects to text, deterministic and made to be read: blocks, with short lists and mappings in one line, keys in the order
+//! they were given.
 //!
 //! What [`super::Document::read`] makes of the text is exactly what was written. Texts are left without quotes only if they
 //! look like nothing else, to this reader and to readers of YAML 1.1.
 
 use std::borrow::Borrow;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::scalar::{self, Meaning};
 use crate::model::Kind;
@@ -14,32 +15,12 @@ use crate::model::Kind;
 const LINE: usize = 100;
 /// A key longer than this needs a line of its own (YAML 1.2.2 §7.4.2: 1024 characters at most).
 const LONG_KEY: usize = 250;
-/// The order of keys that have one; all others follow by name.
-const FIRST: [&str; 16] = [
-    "id",
-    "name",
-    "description",
-    "tags",
-    "enabled",
-    "priority",
-    "address",
-    "scheme",
-    "type",
-    "match",
-    "hosts",
-    "methods",
-    "path",
-    "cluster",
-    "to",
-    "url",
-];
-
-/// The objects as a text: by kind, within a kind in the order given.
+/// The objects as a text: by kind, within a kind in the order given, each with its id first.
 pub fn write_yaml<V: Borrow<Value>>(objects: impl IntoIterator<Item = (Kind, V)>) -> String {
     let mut collections = Kind::ALL.map(|kind| (kind, Writer::default()));
     for (kind, value) in objects {
         let own = collections.iter_mut().filter(|(other, _)| *other == kind);
-        own.for_each(|(_, writer)| writer.item(value.borrow(), 0));
+        own.for_each(|(_, writer)| writer.object(value.borrow()));
     }
     let mut text = String::new();
     for (kind, Writer { text: items }) in collections {
@@ -91,17 +72,27 @@ impl Writer {
         }
     }
 
+    /// As an item, the id first, by which people look for it.
+    fn object(&mut self, value: &Value) {
+        match value {
+            Value::Object(entries) if !entries.is_empty() => {
+                let id = entries.iter().filter(|(key, _)| *key == "id");
+                let others = entries.iter().filter(|(key, _)| *key != "id");
+                self.text.push_str("- ");
+                self.entries(id.chain(others), 2, true);
+            }
+            _ => self.item(value, 0),
+        }
+    }
+
     /// The entries of a mapping at column `indent`; the first without it if `begun`.
-    fn entries(&mut self, entries: &Map<String, Value>, indent: usize, mut begun: bool) {
-        let rank = |key: &str| {
-            FIRST
-                .iter()
-                .position(|first| *first == key)
-                .unwrap_or(FIRST.len())
-        };
-        let mut ordered: Vec<(&String, &Value)> = entries.iter().collect();
-        ordered.sort_by_key(|(key, _)| rank(key));
-        for (key, value) in ordered {
+    fn entries<'v>(
+        &mut self,
+        entries: impl IntoIterator<Item = (&'v String, &'v Value)>,
+        indent: usize,
+        mut begun: bool,
+    ) {
+        for (key, value) in entries {
             if !std::mem::take(&mut begun) {
                 self.indent(indent);
             }

@@ -18,6 +18,7 @@ pub mod condition;
 mod cursor;
 mod error;
 mod number;
+mod reading;
 #[cfg(test)]
 mod sample;
 pub mod template;
@@ -26,5 +27,6 @@ pub mod value;
 
 pub use condition::Condition;
 pub use error::SyntaxError;
-pub use template::{Template, UrlTemplate};
+pub use reading::Reading;
+pub use template::{JsonPart, JsonTemplate, Template, UrlTemplate};
 pub use value::{Step, Value, Values};

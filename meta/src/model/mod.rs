@@ -2,19 +2,27 @@
 //!
 //! Each type holds only what one object says of itself; whether it fits the others is [`crate::check`]'s business.
 
+mod aggregation;
 mod breaker;
 mod cluster;
+mod hedge;
 mod limit;
 mod method;
+mod node;
 mod route;
 mod server;
+mod sharing;
 
+pub use aggregation::*;
 pub use breaker::*;
 pub use cluster::*;
+pub use hedge::*;
 pub use limit::*;
 pub use method::Method;
+pub use node::*;
 pub use route::*;
 pub use server::*;
+pub use sharing::*;
 
 use std::fmt;
 
@@ -33,11 +41,14 @@ pub enum Kind {
     /// What a client calls.
     #[serde(rename = "routes")]
     Route,
+    /// What several services answer together.
+    #[serde(rename = "aggregations")]
+    Aggregation,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Server, Self::Cluster, Self::Route];
+    pub const ALL: [Self; 4] = [Self::Server, Self::Cluster, Self::Route, Self::Aggregation];
 
     /// The name of the collection, as in YAML, REST paths and etcd keys: `servers`.
     pub const fn plural(self) -> &'static str {
@@ -45,6 +56,7 @@ impl Kind {
             Self::Server => "servers",
             Self::Cluster => "clusters",
             Self::Route => "routes",
+            Self::Aggregation => "aggregations",
         }
     }
 
@@ -54,6 +66,7 @@ impl Kind {
             Self::Server => "server",
             Self::Cluster => "cluster",
             Self::Route => "route",
+            Self::Aggregation => "aggregation",
         }
     }
 
@@ -75,4 +88,8 @@ fn yes() -> bool {
 
 fn is_true(value: &bool) -> bool {
     *value
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
 }

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::Value as Json;
 
-use super::{Breaker, HashKey, Limit, Method, Retry, Weight, is_true, yes};
+use super::{Breaker, Cache, Coalesce, HashKey, Limit, Method, Retry, Weight, is_true, yes};
 use crate::{
     id::Id,
     language::{Condition, UrlTemplate},
@@ -55,6 +55,12 @@ pub struct Route {
     /// When the route gets a pause, whichever servers its requests failed on; never if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<Breaker>,
+    /// Whether requests of several clients that are the same and made at the same time are sent once.
+    #[serde(default, skip_serializing_if = "Coalesce::is_off")]
+    pub coalesce: Coalesce,
+    /// Keeps answers for a while; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cache>,
     /// Which requests are refused first when a cluster with `max_in_flight: auto` has too many; `normal` if absent.
     #[serde(default, skip_serializing_if = "PriorityClass::is_default")]
     pub priority_class: PriorityClass,
@@ -67,7 +73,7 @@ pub struct Route {
     pub expires: Option<jiff::Timestamp>,
 }
 
-fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<jiff::Timestamp>, D::Error> {
+pub(super) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<jiff::Timestamp>, D::Error> {
     let Some(text) = Option::<String>::deserialize(from)? else {
         return Ok(None);
     };
@@ -79,7 +85,7 @@ fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<jiff::Timestamp>, D
     })
 }
 
-fn is_zero(value: &i32) -> bool {
+pub(super) fn is_zero(value: &i32) -> bool {
     *value == 0
 }
 
@@ -117,7 +123,7 @@ pub enum PriorityClass {
 }
 
 impl PriorityClass {
-    fn is_default(&self) -> bool {
+    pub(super) fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }

@@ -29,7 +29,7 @@ fn a_put_replaces_in_place_and_adds_at_the_end() {
     let (text, after) = apply(&document, operations).unwrap();
     assert_eq!(
         text,
-        "servers:\n- id: a\n  weight: 2\n- id: b\n- id: d\n  weight: 3\n- id: c\nclusters: []\nroutes: []\n"
+        "servers:\n- id: a\n  weight: 2\n- id: b\n- id: d\n  weight: 3\n- id: c\nclusters: []\nroutes: []\naggregations: []\n"
     );
     assert_eq!(ids(&after), ["a", "b", "d", "c"]);
 }

@@ -243,12 +243,7 @@ async fn mistakes_in_targets_rewrites_and_filters_are_found_at_their_place() {
             &["goes nowhere", "\"to\""],
         ),
         ("routes:\n", "rutes:\n", "14:1", &["did you mean \"routes\"?"]),
-        (
-            "routes:\n",
-            "aggregations: []\nroutes:\n",
-            "14:1",
-            &["aggregations"],
-        ),
+        ("routes:\n", "policies: []\nroutes:\n", "14:1", &["policies"]),
     ])
     .await;
 }

@@ -143,10 +143,11 @@ pub(crate) fn user(id: u32) -> Option<Value> {
     USERS.iter().find(|user| user.id == id).map(user_json)
 }
 
-/// The orders of one user, or of all; `total` is their sum. A user without orders has an empty list.
+/// The orders of one user, or of all, the latest first; `total` is their sum. A user without orders has an empty list.
 pub(crate) fn orders(user: Option<u32>) -> Value {
     let found = ORDERS
         .iter()
+        .rev()
         .filter(|order| user.is_none_or(|id| id == order.user));
     let (mut list, mut cents) = (Vec::new(), 0);
     for order in found {
@@ -228,6 +229,6 @@ mod tests {
         let ada = orders(Some(1));
         assert_eq!(ada["count"], 2);
         assert_eq!(ada["total"], 58.0);
-        assert_eq!(ada["orders"][0]["total"], 23.1);
+        assert_eq!(ada["orders"][0]["total"], 34.9, "the latest one");
     }
 }

@@ -1,7 +1,9 @@
 //! Every fault by itself: of which object, where, and what is said.
 
+mod aggregations;
 mod breakers;
 mod limits;
+mod nodes;
 mod routes;
 
 use super::*;
@@ -13,10 +15,11 @@ fn of(kind: Kind, lines: &[&str]) -> Vec<String> {
         false => sound.to_owned(),
     };
     // The object under test comes first, so that its lines are the same for every kind.
-    let (server, cluster, route) = (
+    let (server, cluster, route, aggregation) = (
         object(Kind::Server, "servers: [{ id: users-1, address: 127.0.0.1:1 }]\n"),
         object(Kind::Cluster, "clusters: [{ id: users, servers: [users-1] }]\n"),
         object(Kind::Route, "routes: [{ id: all, to: [{ cluster: users }] }]\n"),
+        object(Kind::Aggregation, ""),
     );
     let text = match kind {
         Kind::Server => format!(
@@ -25,6 +28,7 @@ fn of(kind: Kind, lines: &[&str]) -> Vec<String> {
         ),
         Kind::Cluster => format!("#\n{cluster}{server}routes: [{{ id: all, to: [{{ cluster: x }}] }}]\n"),
         Kind::Route => format!("#\n{route}{cluster}{server}"),
+        Kind::Aggregation => format!("#\n{aggregation}{cluster}{server}"),
     };
     problems(&first(&text))
 }
@@ -37,6 +41,31 @@ fn assert_found(kind: Kind, lines: &[&str], expected: &[&str]) {
         .filter(|problem| problem.contains(&format!("{kind}/x: ")))
         .collect();
     assert_eq!(own, expected, "{kind} {lines:?}");
+}
+
+/// An aggregation with these members, then these nodes.
+fn aggregation(members: &[&str], nodes: &[&str]) -> Vec<String> {
+    let members = members.iter().map(|member| (*member).to_owned());
+    let list = (!nodes.is_empty()).then(|| "nodes:".to_owned());
+    let nodes = nodes.iter().map(|node| format!("- {{ cluster: users, {node} }}"));
+    members.chain(list).chain(nodes).collect()
+}
+
+/// Members and nodes of an aggregation, and what is said of it without its name.
+pub(super) type Case<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str]);
+
+/// Checks each case by itself.
+pub(super) fn assert_cases(cases: &[Case<'_>]) {
+    for (members, nodes, expected) in cases {
+        let lines = aggregation(members, nodes);
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let found = of(Kind::Aggregation, &lines).into_iter();
+        let found: Vec<String> = found
+            .filter(|problem| problem.contains("aggregations/x: "))
+            .map(|problem| problem.replace("aggregations/x: ", ""))
+            .collect();
+        assert_eq!(found, *expected, "{lines:#?}");
+    }
 }
 
 #[test]
@@ -273,6 +302,8 @@ fn an_object_without_faults_has_none() {
     assert_eq!(of(Kind::Server, &["address: 127.0.0.1:1"]), [""; 0]);
     assert_eq!(of(Kind::Cluster, &["servers: [users-1]"]), [""; 0]);
     assert_eq!(of(Kind::Route, &["to: [{ cluster: users }]"]), [""; 0]);
+    let node = "nodes: [{ name: user, cluster: users, url: / }]";
+    assert_eq!(of(Kind::Aggregation, &[node]), [""; 0]);
 }
 
 #[test]
@@ -352,10 +383,10 @@ fn of_two_with_one_id_a_broken_first_still_stands_before_the_second() {
 
 #[test]
 fn one_id_may_name_one_object_of_each_kind() {
-    let text = "servers: [{ id: a, address: 127.0.0.1:1 }]\nclusters: [{ id: a, servers: [a] }]\nroutes: [{ id: a, to: [{ cluster: a }] }]\n";
+    let text = "servers: [{ id: a, address: 127.0.0.1:1 }]\nclusters: [{ id: a, servers: [a] }]\nroutes: [{ id: a, to: [{ cluster: a }] }]\naggregations: [{ id: a, match: { path: /a }, nodes: [{ name: a, cluster: a, url: / }] }]\n";
     let report = first(text);
     assert_eq!(problems(&report), [""; 0]);
-    assert_eq!(runs(&report), "a=127.0.0.1:1 a=[a] a=[a]");
+    assert_eq!(runs(&report), "a=127.0.0.1:1 a=[a] a=[a] a=[a]");
     let mut proxy = Proxy::running(text);
     let report = proxy.takes(&text.replace("servers: [a]", "servers: 3"));
     assert_eq!(shown(&report.quarantined), ["clusters/a LastGood"]);

@@ -12,8 +12,11 @@ clusters:
 routes:
 - { id: r1, match: { path: /1 }, to: [{ cluster: c1 }] }
 - { id: r2, match: { path: /2 }, to: [{ cluster: c2 }] }
+aggregations:
+- { id: a1, match: { path: /3 }, nodes: [{ name: n1, cluster: c1, url: /n }, { name: n2, cluster: c2, url: '/{node.n1}' }] }
+- { id: a2, match: { path: /4 }, nodes: [{ name: n2, cluster: c2, url: /n }] }
 ";
-const RUNNING: &str = "s1=127.0.0.1:1 s2=127.0.0.1:2 c1=[s1] c2=[s2] r1=[c1] r2=[c2]";
+const RUNNING: &str = "s1=127.0.0.1:1 s2=127.0.0.1:2 c1=[s1] c2=[s2] r1=[c1] r2=[c2] a1=[c1,c2] a2=[c2]";
 
 #[test]
 fn a_broken_object_is_served_by_its_last_good_version_and_nothing_else_changes() {
@@ -30,6 +33,10 @@ fn a_broken_object_is_served_by_its_last_good_version_and_nothing_else_changes()
             "}] }\n- { id: r2",
             "}], mirror: { cluster: c3 } }\n- { id: r2",
         ),
+        ("aggregations/a1", "n1, cluster: c1", "n1, cluster: c3"),
+        ("aggregations/a1", "{node.n1}", "{node.n3}"),
+        ("aggregations/a1", "url: /n }", "url: '/{node.n2}' }"),
+        ("aggregations/a2", "[{ name: n2, cluster: c2, url: /n }]", "[]"),
     ] {
         let mut proxy = Proxy::running(GOOD);
         let before = proxy.running.clone().unwrap();
@@ -58,8 +65,13 @@ fn the_last_good_version_keeps_serving_for_any_number_of_broken_revisions() {
 #[test]
 fn an_object_that_never_was_good_is_left_out_with_everything_built_on_it() {
     let report = first(&GOOD.replace("127.0.0.1:1", "nowhere"));
-    assert_eq!(runs(&report), "s2=127.0.0.1:2 c2=[s2] r2=[c2]");
-    let expected = ["servers/s1 Nothing", "clusters/c1 Nothing", "routes/r1 Nothing"];
+    assert_eq!(runs(&report), "s2=127.0.0.1:2 c2=[s2] r2=[c2] a2=[c2]");
+    let expected = [
+        "servers/s1 Nothing",
+        "clusters/c1 Nothing",
+        "routes/r1 Nothing",
+        "aggregations/a1 Nothing",
+    ];
     assert_eq!(shown(&report.quarantined), expected);
     let reasons: Vec<String> = report.quarantined[1..]
         .iter()
@@ -67,6 +79,7 @@ fn an_object_that_never_was_good_is_left_out_with_everything_built_on_it() {
         .collect();
     let expected = [
         "the server \"s1\" has problems of its own and never had a good version",
+        "the cluster \"c1\" has problems of its own and never had a good version",
         "the cluster \"c1\" has problems of its own and never had a good version",
     ];
     assert_eq!(reasons, expected);
@@ -102,19 +115,32 @@ clusters:
 routes:
 - { id: r1, match: { path: /1 }, to: [{ cluster: c1 }] }
 - { id: r2, match: { path: /2 }, to: [{ cluster: c2 }] }
+aggregations:
+- { id: a1, match: { path: /3 }, nodes: [{ name: n1, cluster: c1, url: /n }, { name: n2, cluster: c2, url: '/{node.n1}' }] }
+- { id: a2, match: { path: /4 }, nodes: [{ name: n2, cluster: c2, url: /n }] }
 ";
     for _ in 0..3 {
         let report = proxy.takes(gone);
         assert_eq!(runs(&report), RUNNING);
-        assert_eq!(shown(&report.quarantined), ["routes/r1 LastGood"]);
+        assert_eq!(
+            shown(&report.quarantined),
+            ["routes/r1 LastGood", "aggregations/a1 LastGood"]
+        );
+        // Both are told, though either of them brings the cluster back.
         assert_eq!(
             problems(&report),
-            ["6:50: routes/r1: to[0].cluster: there is no cluster \"c1\"; did you mean \"c2\"?"]
+            [
+                "6:50: routes/r1: to[0].cluster: there is no cluster \"c1\"; did you mean \"c2\"?",
+                "9:63: aggregations/a1: nodes[0].cluster: there is no cluster \"c1\"; did you mean \"c2\"?",
+            ]
         );
         assert_same(&before, &report.checked);
     }
     let report = proxy.takes(&gone.replace("cluster: c1", "cluster: c2"));
-    assert_eq!(runs(&report), "s2=127.0.0.1:2 c2=[s2] r1=[c2] r2=[c2]");
+    assert_eq!(
+        runs(&report),
+        "s2=127.0.0.1:2 c2=[s2] r1=[c2] r2=[c2] a1=[c2,c2] a2=[c2]"
+    );
     assert_eq!(shown(&report.quarantined), [""; 0]);
 }
 
@@ -150,6 +176,7 @@ fn a_chain_of_broken_objects_stands_on_what_each_last_was() {
         "servers/s1 LastGood",
         "clusters/c1 LastGood",
         "routes/r1 LastGood",
+        "aggregations/a1 LastGood",
     ];
     assert_eq!(shown(&report.quarantined), expected);
     // The server is mended: only the others are still what they were.
@@ -236,7 +263,7 @@ fn an_object_whose_text_comes_back_is_the_same_object() {
 fn only_what_changed_is_read_again() {
     let mut proxy = Proxy::running(GOOD);
     let before = proxy.running.clone().unwrap();
-    // Order, comments and style are no change.
+    // Comments and style are no change.
     let report = proxy.takes(&format!(
         "# again\n{}",
         GOOD.replace("path: /1", "path:   \"/1\"")
@@ -249,6 +276,21 @@ fn only_what_changed_is_read_again() {
         .map(|(old, new)| Arc::ptr_eq(old, new))
         .collect();
     assert_eq!(kept, [false, true]);
+}
+
+#[test]
+fn another_order_of_keys_is_a_change_of_its_object_alone() {
+    let with = |response: &str| GOOD.replace("id: a2,", &format!("id: a2, response: {response},"));
+    let mut proxy = Proxy::running(&with("{ b: 1, a: 2 }"));
+    let before = proxy.running.clone().unwrap();
+    let report = proxy.takes(&with("{ a: 2, b: 1 }"));
+    let old = before.aggregations().collect::<Vec<_>>();
+    let new = report.checked.aggregations().collect::<Vec<_>>();
+    assert!(Arc::ptr_eq(old[0], new[0]) && !Arc::ptr_eq(old[1], new[1]));
+    assert_eq!(
+        serde_json::to_string(&new[1].response).unwrap(),
+        r#"{"a":2,"b":1}"#
+    );
 }
 
 fn assert_same(before: &Checked, after: &Checked) {
@@ -266,4 +308,5 @@ fn assert_same(before: &Checked, after: &Checked) {
     assert_each(before.servers(), after.servers());
     assert_each(before.clusters(), after.clusters());
     assert_each(before.routes(), after.routes());
+    assert_each(before.aggregations(), after.aggregations());
 }

@@ -72,6 +72,36 @@ fn a_problem_in_every_one_of_thousands_of_routes_does_not_take_long() {
 }
 
 #[test]
+fn of_an_object_with_any_number_of_faults_a_few_are_told_and_soon() {
+    let many = |what: &str| what.repeat(20_000);
+    let aggregation = |nodes: &str, response: &str| {
+        format!("aggregations: [{{ id: a, response: [{response}], nodes: [{nodes}] }}]\n")
+    };
+    let node = |members: &str| format!("{{ name: n, cluster: c, {members} }}");
+    let url = node(&format!("url: '/{}'", many("{node.x}")));
+    let status = node(&format!("url: /, status: [{}]", many("200, ")));
+    let nodes = many("{ name: n, cluster: c, url: '/{node.n}' }, ");
+    let rewrite = many("{param.x}");
+    for (what, text) in [
+        ("url", aggregation(&url, "")),
+        ("status", aggregation(&status, "")),
+        ("nodes", aggregation(&nodes, "")),
+        ("response", aggregation(&node("url: /"), &many("'{node.x.y}', "))),
+        (
+            "rewrite",
+            format!("routes: [{{ id: a, to: [{{ cluster: c }}], rewrite: '/{rewrite}' }}]\n"),
+        ),
+    ] {
+        let document = Document::read(&text);
+        let (took, report) = best_of(1, || check(&document, None, &FilterKinds::default()));
+        eprintln!("{what}: {} problems in {took:?}", report.problems.len());
+        assert!((1..=MOST_FAULTS).contains(&report.problems.len()), "{what}");
+        assert!(took < Duration::from_secs(10), "{what}: {took:?}");
+        assert!(report.has_errors(), "{what}");
+    }
+}
+
+#[test]
 fn a_change_of_one_among_thousands_costs_little() {
     let kinds = FilterKinds::default();
     for clusters in [50, MANY] {

@@ -47,6 +47,21 @@ routes:
   - access: { allow: [10.0.0.0/8] }
 - { id: both, to: [{ cluster: both }], rewrite: '/x{path}' }
 - { id: r4, match: { path: /c }, filters: [{ reply: { body: hello } }] }
+aggregations:
+- id: a1
+  match: { path: '/home/{id}' }
+  timeout: 800ms
+  nodes:
+  - { name: user, cluster: c1, url: '/users/{param.id}', timeout: 300ms }
+  - name: orders
+    cluster: c2
+    url: /orders?user={node.user.id}
+    required: false
+    fallback: []
+    headers: { x-level: '{node.user.level}' }
+  - { name: both, cluster: both, url: /x, when: node.user.level > 3, cache: { ttl: 1s, key: [header.x] } }
+  response: { user: '{node.user}', total: '{node.orders.total}' }
+- { id: both, nodes: [{ name: s1, cluster: both, url: '{path}' }] }
 ";
 
 #[derive(Clone, Debug)]
@@ -76,6 +91,10 @@ fn damage() -> impl Strategy<Value = Damage> {
         "'",
         "127.0.0.1:1",
         "to",
+        "nodes",
+        "{node.s1}",
+        "{node.both.x}",
+        "{node.user}",
         "&a",
         "*a",
         "<<",
@@ -140,6 +159,7 @@ fn running(checked: &Checked, kind: Kind, id: &str) -> Option<*const ()> {
         Kind::Server => of(checked.servers.get(id)),
         Kind::Cluster => of(checked.clusters.get(id)),
         Kind::Route => of(checked.routes.get(id)),
+        Kind::Aggregation => of(checked.aggregations.get(id)),
     }
 }
 
@@ -218,8 +238,10 @@ proptest! {
         prop_assert_eq!(problems(&report), problems(&good));
         prop_assert_eq!(runs(&report), runs(&good));
         prop_assert!(report.quarantined.is_empty());
-        let models = |checked: &Checked| checked.routes().cloned().collect::<Vec<_>>();
-        prop_assert_eq!(models(&report.checked), models(&good.checked));
+        let routes = |checked: &Checked| checked.routes().cloned().collect::<Vec<_>>();
+        prop_assert_eq!(routes(&report.checked), routes(&good.checked));
+        let aggregations = |checked: &Checked| checked.aggregations().cloned().collect::<Vec<_>>();
+        prop_assert_eq!(aggregations(&report.checked), aggregations(&good.checked));
     }
 
     #[test]

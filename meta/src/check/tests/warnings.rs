@@ -1,5 +1,6 @@
 //! What is allowed and probably not meant.
 
+mod aggregations;
 mod protection;
 
 use super::*;
@@ -44,7 +45,7 @@ fn a_route_behind_another_with_the_same_match_is_unreachable() {
         ["id: a, priority: 1", "id: b, match: { when: header.x }"],
     ] {
         let expected = [
-            "3:1: warning: routes/b: match: no request reaches this route: \"a\" has the same match and comes first",
+            "3:1: warning: routes/b: match: no request reaches this route: the route \"a\" has the same match and comes first",
         ];
         let found: Vec<String> = of_routes(&pair)
             .into_iter()
@@ -62,7 +63,7 @@ fn a_lower_priority_is_behind_whatever_the_id() {
     ]);
     assert_eq!(found.len(), 1);
     assert!(
-        found[0].contains("routes/a: match: no request reaches this route: \"b\""),
+        found[0].contains("routes/a: match: no request reaches this route: the route \"b\""),
         "{found:?}"
     );
 }
@@ -123,7 +124,7 @@ fn warnings_are_repeated_as_long_as_they_hold_at_their_present_place() {
             format!(
                 "{line}:3: warning: clusters/c: the cluster has no servers: it answers every request with 503"
             ),
-            format!("{line}:3: warning: clusters/c: no route uses this cluster"),
+            format!("{line}:3: warning: clusters/c: no route and no aggregation uses this cluster"),
             format!(
                 "{line}:45: warning: clusters/c: timeout.connect: connect (2s) is longer than total (1s): total ends it first"
             ),
@@ -146,7 +147,7 @@ fn what_nothing_uses_is_warned_of() {
     let report = first("servers: [{ id: t, address: 127.0.0.1:1 }]\nclusters: [{ id: c, servers: [t] }]\n");
     assert_eq!(
         problems(&report),
-        ["2:12: warning: clusters/c: no route uses this cluster"]
+        ["2:12: warning: clusters/c: no route and no aggregation uses this cluster"]
     );
 }
 

@@ -3,6 +3,7 @@
 //! [`Template`] is plain text; [`UrlTemplate`] is a URL and encodes each value for the place where it stands.
 
 mod encode;
+mod json;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use http::HeaderValue;
 use super::error::SyntaxError;
 use super::text_form::{known_by_its_source, written_as_text};
 use super::value::{Value, Values};
+pub use json::{JsonPart, JsonTemplate};
 use scan::{Piece, scan};
 pub use url::UrlTemplate;
 

@@ -1,4 +1,4 @@
-//! What a route's limit tells requests apart by.
+//! What the limit of a route or an aggregation tells requests apart by.
 
 use std::fmt;
 

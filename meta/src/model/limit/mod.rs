@@ -1,5 +1,5 @@
-//! A limit: how many requests pass in a time, and how many are under way at once. The same for a server, a cluster, a route and a
-//! whole proxy; what only some of them can say, [`crate::check`] knows.
+//! A limit: how many requests pass in a time, and how many are under way at once. The same for a server, a cluster, a route, an
+//! aggregation and a whole proxy; what only some of them can say, [`crate::check`] knows.
 
 mod key;
 mod rate;
@@ -40,7 +40,7 @@ pub struct Limit {
     /// Whether requests beyond the limit are refused (`enforce`, the default) or only counted (`shadow`).
     #[serde(default, skip_serializing_if = "LimitMode::is_default")]
     pub mode: LimitMode,
-    /// Of a route only: each value of this has the limit for itself; all requests share it if absent.
+    /// Of a route or an aggregation only: each value of this has the limit for itself; all requests share it if absent.
     ///
     /// `client_ip`, or 1 to 4 values that count together, as in `[client_ip, header.x-tenant]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -136,7 +136,7 @@ async fn a_commit_replaces_the_file_and_is_told_to_whoever_waits() {
     let text = fs::read_to_string(&place.path).unwrap();
     assert_eq!(
         text,
-        "# ours\n\nservers:\n- id: a\n- id: b\nclusters: []\nroutes: []\n"
+        "# ours\n\nservers:\n- id: a\n- id: b\nclusters: []\nroutes: []\naggregations: []\n"
     );
     assert_eq!(state.document.objects[1].node.as_ref().unwrap().start().line, 5);
     assert_eq!(

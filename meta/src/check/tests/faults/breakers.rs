@@ -8,6 +8,7 @@ fn assert_breaker(kind: Kind, breaker: &str, expected: &[&str]) {
         Kind::Server => "address: 127.0.0.1:1",
         Kind::Cluster => "servers: [users-1]",
         Kind::Route => "to: [{ cluster: users }]",
+        Kind::Aggregation => "nodes: [{ name: user, cluster: users, url: / }]",
     };
     let line = format!("breaker: {{ {breaker} }}");
     let expected: Vec<String> = expected
@@ -151,6 +152,7 @@ fn only_a_cluster_says_how_many_of_its_servers_may_be_rejecting() {
     let elsewhere = "37: max_rejecting_percent: only a cluster's breaker has \"max_rejecting_percent\": say it there, or leave it out";
     assert_breaker(Kind::Server, "max_rejecting_percent: 50", &[elsewhere]);
     assert_breaker(Kind::Route, "max_rejecting_percent: 50", &[elsewhere]);
+    assert_breaker(Kind::Aggregation, "max_rejecting_percent: 50", &[elsewhere]);
     assert_breaker(Kind::Cluster, "max_rejecting_percent: 50", &[]);
 }
 

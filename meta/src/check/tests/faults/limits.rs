@@ -8,6 +8,7 @@ fn needed(kind: Kind) -> &'static str {
         Kind::Server => "address: 127.0.0.1:1",
         Kind::Cluster => "servers: [users-1]",
         Kind::Route => "to: [{ cluster: users }]",
+        Kind::Aggregation => "nodes: [{ name: user, cluster: users, url: / }]",
     }
 }
 
@@ -243,20 +244,25 @@ fn what_only_some_limits_have_is_refused_elsewhere() {
             kind,
             "rate: 5/s, key: client_ip, missing: share",
             &[
-                &format!("28: limit.key: only a route's limit has \"key\", this is a {one}'s: leave it out"),
                 &format!(
-                    "48: limit.missing: only a route's limit has \"missing\", this is a {one}'s: leave it out"
+                    "28: limit.key: only a route's limit or an aggregation's has \"key\", this is a {one}'s: leave it out"
+                ),
+                &format!(
+                    "48: limit.missing: only a route's limit or an aggregation's has \"missing\", this is a {one}'s: leave it out"
                 ),
             ],
         );
     }
-    for kind in [Kind::Server, Kind::Route] {
-        let one = kind.singular();
+    for (kind, one) in [
+        (Kind::Server, "a server"),
+        (Kind::Route, "a route"),
+        (Kind::Aggregation, "an aggregation"),
+    ] {
         assert_limit(
             kind,
             "max_in_flight: auto",
             &[&format!(
-                "27: limit.max_in_flight: only a cluster's limit can be \"auto\", this is a {one}'s: use 1 to 1000000"
+                "27: limit.max_in_flight: only a cluster's limit can be \"auto\", this is {one}'s: use 1 to 1000000"
             )],
         );
     }
@@ -341,17 +347,20 @@ fn every_limit_that_makes_sense_is_taken() {
         "max_in_flight: 5, key: [method, scheme, query, cookie.user], missing: refuse",
     ] {
         assert_limit(Kind::Route, limit, &[]);
+        assert_limit(Kind::Aggregation, limit, &[]);
     }
 }
 
 #[test]
 fn a_parameter_of_the_path_can_be_a_key() {
-    let lines = [
-        "to: [{ cluster: users }]",
-        "match: { path: '/{tenant}/*' }",
-        "limit: { rate: 5/s, key: [param.tenant, client_ip] }",
-    ];
-    assert_found(Kind::Route, &lines, &[]);
+    for kind in [Kind::Route, Kind::Aggregation] {
+        let lines = [
+            needed(kind),
+            "match: { path: '/{tenant}/*' }",
+            "limit: { rate: 5/s, key: [param.tenant, client_ip] }",
+        ];
+        assert_found(kind, &lines, &[]);
+    }
 }
 
 #[test]
@@ -364,7 +373,7 @@ fn the_limit_of_a_proxy_has_neither_key_nor_auto() {
     let expected = [
         (
             "/key",
-            "only a route's limit has \"key\", this is a proxy's: leave it out",
+            "only a route's limit or an aggregation's has \"key\", this is a proxy's: leave it out",
         ),
         (
             "/max_in_flight",

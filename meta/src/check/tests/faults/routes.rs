@@ -113,6 +113,30 @@ fn every_fault_of_a_route_is_found_where_it_stands() {
             &["5:22: routes/x: retry.attempts: 20 attempts: use 1 to 10, the first one included"],
         ),
         (
+            &[
+                "to: [{ cluster: users }]",
+                "match: { methods: [POST, PUT] }",
+                "cache: { ttl: 1s, key: [param.id] }",
+                "coalesce: true",
+            ],
+            &[
+                "6:10: routes/x: cache: only answers to GET and HEAD are shared, not to POST: leave \"cache\" out",
+                "6:27: routes/x: cache.key[0]: there is no parameter \"id\"; the path has no parameters",
+                "7:13: routes/x: coalesce: only answers to GET and HEAD are shared, not to POST: leave \"coalesce\" out",
+            ],
+        ),
+        (
+            &[
+                "to: [{ cluster: users }]",
+                "match: { methods: [POST, HEAD] }",
+                "cache: { ttl: 1s }",
+                "coalesce: { key: [header.x, body.id] }",
+            ],
+            &[
+                "7:31: routes/x: coalesce.key[1]: \"body.id\" cannot be a key: use header.NAME, cookie.NAME, query.NAME, param.NAME, path, host or client_ip",
+            ],
+        ),
+        (
             &["to: [{ cluster: users }]", "filters: [{ acces: {} }]"],
             &[
                 "5:15: routes/x: filters[0].acces: there is no filter \"acces\"; did you mean \"access\"? There are: access, headers, redirect, reply",
