@@ -8,7 +8,7 @@ use clap::Parser;
 use crate::scenario::Scenario;
 use crate::target::Target;
 
-/// Measures what a request costs a proxy: ours, bare Pingora, nginx, HAProxy, in turns.
+/// Measures what a request costs a proxy: ours, bare Pingora, nginx, HAProxy, a service written by hand, in turns.
 #[derive(Parser)]
 #[command(name = "make bench ARGS=\"…\"", bin_name = "make bench ARGS=\"…\"")]
 pub(crate) struct Arguments {
@@ -21,10 +21,10 @@ pub(crate) struct Arguments {
     /// What is sent, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Scenario::ALL)]
     pub(crate) scenario: Vec<Scenario>,
-    /// Whom it is sent to, separated by commas.
+    /// Whom it is sent to, separated by commas; those that cannot do a scenario are left out of it.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Target::USUAL)]
     pub(crate) target: Vec<Target>,
-    /// Connections at a time (a quarter of it for 1 MB bodies).
+    /// Connections at a time (a quarter of it for 1 MB bodies; `hedge` and `isolation` have their own).
     #[arg(long, default_value_t = 64)]
     pub(crate) connections: usize,
     /// The gateway to measure, if not the one built with this bench.
@@ -37,6 +37,9 @@ pub(crate) struct Arguments {
     /// Runs as the bare proxy: where to listen, where to forward.
     #[arg(long, hide = true, num_args = 2)]
     pub(crate) bare: Option<Vec<SocketAddr>>,
+    /// Runs as the hand-written service: where to listen, whom to call.
+    #[arg(long, hide = true, num_args = 2)]
+    pub(crate) handwritten: Option<Vec<SocketAddr>>,
     /// The core for proxies; given once this process is pinned to its own.
     #[arg(long, hide = true)]
     pub(crate) proxy_core: Option<usize>,
@@ -46,6 +49,12 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// Who is measured in a scenario.
+    pub(crate) fn targets(&self, scenario: Scenario) -> Vec<Target> {
+        let asked = self.target.iter().copied();
+        asked.filter(|target| target.does(scenario)).collect()
+    }
+
     pub(crate) fn connections_for(&self, scenario: Scenario) -> usize {
         match scenario {
             Scenario::Large => (self.connections / 4).max(1),

@@ -1,45 +1,77 @@
 //! The backend: as little as possible between reading a request and writing an answer made beforehand.
 //!
-//! The last segment of the path chooses the answer. Request bodies with `Content-Length` are read and
+//! The last segment of the path chooses the answer, the port how long it takes. Request bodies with `Content-Length` are read and
 //! dropped; a chunked one is answered 501, which shows as an error.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::Result;
+use crate::parts::{NAMES, Size};
 use crate::scenario::{LARGE, MEDIUM, SMALL};
 
-/// Where it listens. Two addresses, so that traffic can be split over two clusters.
+/// How long each of the `replicas` takes.
+pub(crate) const REPLICAS: [Duration; 3] = [
+    Duration::from_millis(2),
+    Duration::from_millis(2),
+    Duration::from_millis(40),
+];
+/// How long `slow` takes.
+pub(crate) const SLOW: Duration = Duration::from_secs(1);
+
+/// Where it listens.
 pub(crate) struct Addresses {
     pub(crate) first: SocketAddr,
+    /// As quick as the first: traffic can be split over two clusters.
     pub(crate) second: SocketAddr,
+    /// Three that give the same service, one of them slowly.
+    pub(crate) replicas: Vec<SocketAddr>,
+    pub(crate) slow: SocketAddr,
 }
 
-struct Answers {
-    small: Vec<u8>,
-    medium: Vec<u8>,
-    large: Vec<u8>,
-    health: Vec<u8>,
-}
+/// The answers, by the last segment of the path.
+type Answers = HashMap<String, Vec<u8>>;
 
-/// Starts on two free ports; must run inside a `LocalSet`.
+/// Starts on free ports; must run inside a `LocalSet`.
 pub(crate) async fn start() -> Result<Addresses> {
-    let answers = Rc::new(Answers {
-        small: answer("200 OK", "application/json", &json(SMALL)),
-        medium: answer("200 OK", "application/json", &json(MEDIUM)),
-        large: answer("200 OK", "application/json", &json(LARGE)),
-        health: answer("200 OK", "text/plain", b"OK"),
-    });
-    let first = listen(Rc::clone(&answers)).await?;
-    let second = listen(answers).await?;
-    Ok(Addresses { first, second })
+    let mut answers = Answers::from([
+        ("health".to_owned(), answer("200 OK", "text/plain", b"OK")),
+        (
+            "refused".to_owned(),
+            answer("501 Not Implemented", "text/plain", b""),
+        ),
+    ]);
+    let mut add = |name: String, body: &[u8]| {
+        answers.insert(name, answer("200 OK", "application/json", body));
+    };
+    for (name, length) in [("small", SMALL), ("medium", MEDIUM), ("large", LARGE)] {
+        add(name.to_owned(), &json(length));
+    }
+    for size in Size::ALL {
+        for name in NAMES {
+            add(format!("{name}{}", size.suffix()), &size.part(name));
+        }
+    }
+    let answers = Rc::new(answers);
+    let mut replicas = Vec::new();
+    for pause in REPLICAS {
+        replicas.push(listen(Rc::clone(&answers), pause).await?);
+    }
+    Ok(Addresses {
+        first: listen(Rc::clone(&answers), Duration::ZERO).await?,
+        second: listen(Rc::clone(&answers), Duration::ZERO).await?,
+        slow: listen(answers, SLOW).await?,
+        replicas,
+    })
 }
 
-async fn listen(answers: Rc<Answers>) -> Result<SocketAddr> {
+async fn listen(answers: Rc<Answers>, pause: Duration) -> Result<SocketAddr> {
     let failed = |error| format!("the backend cannot listen: {error}");
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
@@ -48,14 +80,14 @@ async fn listen(answers: Rc<Answers>) -> Result<SocketAddr> {
             let answers = Rc::clone(&answers);
             tokio::task::spawn_local(async move {
                 // A proxy that is killed cuts its connections.
-                let _ = converse(stream, &answers).await;
+                let _ = converse(stream, &answers, pause).await;
             });
         }
     });
     Ok(address)
 }
 
-async fn converse(mut stream: TcpStream, answers: &Answers) -> std::io::Result<()> {
+async fn converse(mut stream: TcpStream, answers: &Answers, pause: Duration) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut unread = BytesMut::with_capacity(32 * 1024);
     let mut body_left = 0;
@@ -71,7 +103,7 @@ async fn converse(mut stream: TcpStream, answers: &Answers) -> std::io::Result<(
             if body_left > 0 {
                 break;
             }
-            let Some(head) = Head::take(&mut unread) else {
+            let Some(head) = Head::take(&mut unread, answers) else {
                 break;
             };
             body_left = head.body_length;
@@ -85,63 +117,40 @@ async fn converse(mut stream: TcpStream, answers: &Answers) -> std::io::Result<(
             }
             unread.advance(body_left);
             body_left = 0;
-            match head.resource {
-                Resource::Small => stream.write_all(&answers.small).await?,
-                Resource::Medium => stream.write_all(&answers.medium).await?,
-                Resource::Large => stream.write_all(&answers.large).await?,
-                Resource::Health => stream.write_all(&answers.health).await?,
-                Resource::Refused => {
-                    stream
-                        .write_all(b"HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\n\r\n")
-                        .await?;
-                }
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
             }
+            stream.write_all(head.answer).await?;
         }
     }
 }
 
-enum Resource {
-    Small,
-    Medium,
-    Large,
-    Health,
-    Refused,
-}
-
-struct Head {
-    resource: Resource,
+struct Head<'a> {
+    answer: &'a [u8],
     body_length: usize,
 }
 
-impl Head {
+impl<'a> Head<'a> {
     /// Takes a whole head off the buffer; `None` while it is incomplete (or broken: the bench then stalls
     /// and says so).
-    fn take(unread: &mut BytesMut) -> Option<Self> {
+    fn take(unread: &mut BytesMut, answers: &'a Answers) -> Option<Self> {
         let mut space = [httparse::EMPTY_HEADER; 64];
         let mut head = httparse::Request::new(&mut space);
         let Ok(httparse::Status::Complete(length)) = head.parse(unread) else {
             return None;
         };
-        let mut resource = match head.path?.rsplit('/').next()? {
-            "small" => Resource::Small,
-            "medium" => Resource::Medium,
-            "large" => Resource::Large,
-            "health" => Resource::Health,
-            _ => Resource::Refused,
-        };
+        let refused = answers.get("refused")?;
+        let mut answer = answers.get(head.path?.rsplit('/').next()?).unwrap_or(refused);
         let mut body_length = 0;
         for header in head.headers.iter() {
             if header.name.eq_ignore_ascii_case("content-length") {
                 body_length = std::str::from_utf8(header.value).ok()?.parse().ok()?;
             } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
-                resource = Resource::Refused;
+                answer = refused;
             }
         }
         unread.advance(length);
-        Some(Self {
-            resource,
-            body_length,
-        })
+        Some(Self { answer, body_length })
     }
 }
 

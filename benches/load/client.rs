@@ -1,4 +1,4 @@
-//! The load generator: so many connections, each sending its next request when the last was answered.
+//! The load generator: so many connections, each sending its next request when the last was answered, or at a pace.
 //! Every answer must be a 200 with a body of the right length, everything else is an error with its reason.
 
 use std::cell::{Cell, RefCell};
@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
 
+use crate::answer::Body;
+use crate::ask::{Afterwards, Ask};
 use crate::histogram::Histogram;
-use crate::scenario::Scenario;
 
 /// An answer that takes longer is an error.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,8 +42,8 @@ struct Shared {
 }
 
 impl Load {
-    /// Begins.
-    pub(crate) fn start(proxy: SocketAddr, scenario: Scenario, connections: usize) -> Self {
+    /// Begins; `ask` says what a connection sends.
+    pub(crate) fn start(proxy: SocketAddr, connections: usize, ask: impl Fn(usize) -> Ask) -> Self {
         let shared = Rc::new(Shared {
             stopping: Cell::new(false),
             since: Cell::new(Instant::now()),
@@ -50,7 +52,7 @@ impl Load {
         });
         let mut tasks = JoinSet::new();
         for index in 0..connections {
-            tasks.spawn_local(drive(proxy, scenario, index, Rc::clone(&shared)));
+            tasks.spawn_local(drive(proxy, ask(index), Rc::clone(&shared)));
         }
         Self {
             shared,
@@ -80,12 +82,20 @@ impl Load {
     }
 }
 
-async fn drive(proxy: SocketAddr, scenario: Scenario, index: usize, shared: Rc<Shared>) {
-    let request = scenario.request(index);
+async fn drive(proxy: SocketAddr, ask: Ask, shared: Rc<Shared>) {
+    tokio::time::sleep(ask.delay).await;
+    let mut ticks = ask.every.map(interval);
+    if let Some(ticks) = &mut ticks {
+        // What was spread evenly stays so, also after a stall.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    }
     let mut connection = None;
     while !shared.stopping.get() {
+        if let Some(ticks) = &mut ticks {
+            ticks.tick().await;
+        }
         let start = Instant::now();
-        match once(&mut connection, proxy, scenario, &request).await {
+        match once(&mut connection, proxy, &ask).await {
             Ok(()) => shared.latency.borrow_mut().add(start.elapsed()),
             Err(error) => {
                 connection = None;
@@ -98,22 +108,18 @@ async fn drive(proxy: SocketAddr, scenario: Scenario, index: usize, shared: Rc<S
 }
 
 /// One request and its answer, on the kept connection or a fresh one.
-async fn once(
-    connection: &mut Option<Connection>,
-    proxy: SocketAddr,
-    scenario: Scenario,
-    request: &[u8],
-) -> io::Result<()> {
+async fn once(connection: &mut Option<Connection>, proxy: SocketAddr, ask: &Ask) -> io::Result<()> {
     let mut open = match connection.take() {
         Some(open) => open,
         None => Connection::open(proxy).await?,
     };
-    open.ask(request, scenario.answer_length()).await?;
-    if scenario == Scenario::Connect {
-        open.until_closed().await
-    } else {
-        *connection = Some(open);
-        Ok(())
+    open.ask(ask).await?;
+    match ask.afterwards {
+        Afterwards::Closed => open.until_closed().await,
+        Afterwards::Kept => {
+            *connection = Some(open);
+            Ok(())
+        }
     }
 }
 
@@ -133,41 +139,52 @@ impl Connection {
         })
     }
 
-    /// Sends a request and reads its answer, which must be a 200 with this many bytes of body.
-    pub(crate) async fn ask(&mut self, request: &[u8], body_length: usize) -> io::Result<()> {
+    /// Sends a request and reads its answer, which must be a 200 of the expected length.
+    pub(crate) async fn ask(&mut self, ask: &Ask) -> io::Result<()> {
+        self.exchange(ask, &mut |_| {}).await
+    }
+
+    /// The same, and gives the answer's body.
+    pub(crate) async fn fetch(&mut self, ask: &Ask) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        self.exchange(ask, &mut |bytes| body.extend_from_slice(bytes))
+            .await?;
+        Ok(body)
+    }
+
+    async fn exchange(&mut self, ask: &Ask, sink: &mut impl FnMut(&[u8])) -> io::Result<()> {
         // Grown on first use, so that ten thousand idle connections cost this process little.
-        self.buffer
-            .resize(if body_length > 1024 { 64 * 1024 } else { 2048 }, 0);
-        self.stream.write_all(request).await?;
+        let room = match ask.answer_length {
+            Some(..=1024) => 2048,
+            _ => 64 * 1024,
+        };
+        self.buffer.resize(room, 0);
+        self.stream.write_all(&ask.bytes).await?;
         let mut read = 0;
-        let (head, promised) = loop {
+        let (end, mut body) = loop {
             read += self.read_at(read).await?;
-            if let Some(found) = answer_head(&self.buffer[..read])? {
+            if let Some(found) = Body::after_head(&self.buffer[..read])? {
                 break found;
             }
         };
-        if promised != body_length {
-            return Err(io::Error::other(format!(
-                "body of {promised} bytes instead of {body_length}"
-            )));
+        body.take(&self.buffer[end..read], sink)?;
+        while !body.is_done() {
+            let read = self.read_at(0).await?;
+            body.take(&self.buffer[..read], sink)?;
         }
-        let mut left = (head + body_length)
-            .checked_sub(read)
-            .ok_or_else(|| io::Error::other("surplus bytes"))?;
-        while left > 0 {
-            let here = self.read_at(0).await?;
-            left = left
-                .checked_sub(here)
-                .ok_or_else(|| io::Error::other("surplus bytes"))?;
+        match (ask.answer_length, body.length()) {
+            (Some(expected), length) if length != expected => Err(io::Error::other(format!(
+                "body of {length} bytes instead of {expected}"
+            ))),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     async fn read_at(&mut self, at: usize) -> io::Result<usize> {
         // Waiting with a deadline costs a timer; reading what is there already costs none.
         let room = &mut self.buffer[at..];
         if room.is_empty() {
-            return Err(io::Error::other("answer head over 2 KB"));
+            return Err(io::Error::other("answer head too long"));
         }
         match tokio::time::timeout(PATIENCE, self.stream.read(room)).await {
             Ok(Ok(0)) => Err(io::Error::other("closed without an answer")),
@@ -184,23 +201,4 @@ impl Connection {
             Err(_) => Err(io::Error::other("not closed in time")),
         }
     }
-}
-
-/// Where the head ends and how long the body is; `None` while the head is incomplete.
-fn answer_head(bytes: &[u8]) -> io::Result<Option<(usize, usize)>> {
-    let mut space = [httparse::EMPTY_HEADER; 64];
-    let mut head = httparse::Response::new(&mut space);
-    let httparse::Status::Complete(length) = head.parse(bytes).map_err(io::Error::other)? else {
-        return Ok(None);
-    };
-    if head.code != Some(200) {
-        return Err(io::Error::other(format!("status {}", head.code.unwrap_or(0))));
-    }
-    let body = head
-        .headers
-        .iter()
-        .find(|header| header.name.eq_ignore_ascii_case("content-length"))
-        .and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok())
-        .ok_or_else(|| io::Error::other("no content-length"))?;
-    Ok(Some((length, body)))
 }

@@ -5,21 +5,32 @@
 //! machine does falls on all alike; what is compared are ratios within a round, and their median is the figure.
 //! CPU time is what the kernel accounts to the proxy's processes (`/proc/PID/stat`) divided by the answers.
 //!
-//! `arguments` what was asked · `scenario` what is sent · `target` the proxies and their configurations ·
-//! `process` pinning, CPU time, memory · `backend`, `client`, `memory` the two halves of the load · `bare` the
-//! proxy everything is compared with · `histogram`, `report` the figures.
+//! `arguments` what was asked · `scenario`, `ask`, `parts` what is sent and what comes back · `target`, `setup`,
+//! `objects` the proxies and their configurations · `process` pinning, CPU time, memory · `backend`, `client`,
+//! `answer` the two halves of the load · `bare`, `handwritten` what we are compared with and had to write ·
+//! `memory`, `hedge`, `isolation` the scenarios that are no comparison of targets · `histogram`, `report` the figures.
 //!
 //! It does not measure more than one core of proxy, TLS or HTTP/2.
 
+mod answer;
 mod arguments;
+mod ask;
 mod backend;
 mod bare;
 mod client;
+#[path = "../content.rs"]
+mod content;
+mod handwritten;
+mod hedge;
 mod histogram;
+mod isolation;
 mod memory;
+mod objects;
+mod parts;
 mod process;
 mod report;
 mod scenario;
+mod setup;
 mod target;
 
 use std::process::ExitCode;
@@ -44,6 +55,9 @@ fn main() -> ExitCode {
     if let Some(ends) = &arguments.bare {
         return bare::run(ends);
     }
+    if let Some(ends) = &arguments.handwritten {
+        return handwritten::run(ends);
+    }
     let result = match arguments.proxy_core {
         None => Err(process::pin_and_start_again()),
         Some(core) => bench(&arguments, core),
@@ -57,9 +71,19 @@ fn main() -> ExitCode {
     }
 }
 
+/// What every measurement needs.
+struct Bench<'a> {
+    arguments: &'a Arguments,
+    /// The core of the targets.
+    core: usize,
+    backend: backend::Addresses,
+}
+
 fn bench(arguments: &Arguments, core: usize) -> Result<ExitCode> {
-    for target in &arguments.target {
-        target.require()?;
+    for &scenario in &arguments.scenario {
+        for target in arguments.targets(scenario) {
+            target.require()?;
+        }
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -70,49 +94,64 @@ fn bench(arguments: &Arguments, core: usize) -> Result<ExitCode> {
 
 async fn run(arguments: &Arguments, core: usize) -> Result<ExitCode> {
     let backend = backend::start().await?;
-    let mut failed = false;
+    let bench = Bench {
+        arguments,
+        core,
+        backend,
+    };
+    let mut errors = 0;
     for &scenario in &arguments.scenario {
-        if scenario == Scenario::Memory {
-            for &target in &arguments.target {
-                let running = Running::start(target, core, &backend, arguments).await?;
-                memory::measure(target, &running).await?;
-            }
+        let targets = arguments.targets(scenario);
+        if targets.is_empty() {
+            eprintln!("  {} is for none of these targets", scenario.name());
             continue;
         }
-        let mut report = Report::new(scenario, &arguments.target);
-        for round in 0..arguments.rounds {
-            for place in 0..arguments.target.len() {
-                let target = arguments.target[(place + round) % arguments.target.len()];
-                let sample = sample(arguments, core, &backend, scenario, target).await?;
-                eprintln!(
-                    "  {} round {} {}",
-                    scenario.name(),
-                    round + 1,
-                    sample.line(target)
-                );
-                report.add(target, sample);
+        errors += match scenario {
+            Scenario::Memory => {
+                for target in targets {
+                    let running = Running::start(&bench, target, scenario).await?;
+                    memory::measure(target, &running).await?;
+                }
+                0
             }
-        }
-        println!("{report}");
-        failed |= report.errors() > 0;
+            Scenario::Hedge => hedge::measure(&bench).await?,
+            Scenario::Isolation => isolation::measure(&bench).await?,
+            _ => compare(&bench, scenario, &targets).await?,
+        };
     }
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
+    Ok(match errors {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     })
 }
 
+/// Measures and prints; gives how many requests had no good answer.
+async fn compare(bench: &Bench<'_>, scenario: Scenario, targets: &[Target]) -> Result<u64> {
+    let mut report = Report::new(scenario, targets);
+    for round in 0..bench.arguments.rounds {
+        for place in 0..targets.len() {
+            let target = targets[(place + round) % targets.len()];
+            let sample = sample(bench, scenario, target).await?;
+            eprintln!(
+                "  {} round {} {}",
+                scenario.name(),
+                round + 1,
+                sample.line(target)
+            );
+            report.add(target, sample);
+        }
+    }
+    println!("{report}");
+    Ok(report.errors())
+}
+
 /// One target, freshly started, under one scenario.
-async fn sample(
-    arguments: &Arguments,
-    core: usize,
-    backend: &backend::Addresses,
-    scenario: Scenario,
-    target: Target,
-) -> Result<Sample> {
-    let running = Running::start(target, core, backend, arguments).await?;
-    let load = client::Load::start(running.address(), scenario, arguments.connections_for(scenario));
+async fn sample(bench: &Bench<'_>, scenario: Scenario, target: Target) -> Result<Sample> {
+    let running = Running::start(bench, target, scenario).await?;
+    let arguments = bench.arguments;
+    let load = client::Load::start(running.address(), arguments.connections_for(scenario), |index| {
+        scenario.ask(target, index)
+    });
     tokio::time::sleep(Duration::from_secs_f64((arguments.seconds * 0.3).max(0.3))).await;
     load.forget();
     let cpu = running.cpu()?;

@@ -22,9 +22,7 @@ pub(crate) async fn measure(target: Target, running: &Running) -> Result<()> {
     let opened: Vec<_> = stream::iter(0..CONNECTIONS)
         .map(|index| async move {
             let mut connection = Connection::open(address).await?;
-            connection
-                .ask(&Scenario::Memory.request(index), Scenario::Memory.answer_length())
-                .await?;
+            connection.ask(&Scenario::Memory.ask(target, index)).await?;
             Ok(connection)
         })
         .buffer_unordered(AT_A_TIME)

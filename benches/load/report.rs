@@ -9,10 +9,12 @@ use crate::scenario::Scenario;
 use crate::target::Target;
 
 /// Which ratios are of interest.
-const COMPARED: [(Target, Target); 8] = [
+const COMPARED: [(Target, Target); 10] = [
     (Target::Ours, Target::Bare),
     (Target::Ours, Target::Nginx),
     (Target::Ours, Target::Haproxy),
+    (Target::Ours, Target::OursForward),
+    (Target::Ours, Target::Handwritten),
     (Target::Ours10k, Target::Bare),
     (Target::Guarded, Target::Ours),
     (Target::Guarded, Target::Other),
@@ -45,7 +47,7 @@ impl Sample {
     /// For watching the bench at work.
     pub(crate) fn line(&self, target: Target) -> String {
         let mut line = format!(
-            "{:9} {:7.2} µs {:8.0}/s",
+            "{:12} {:7.2} µs {:8.0}/s",
             target.name(),
             self.cpu_us(),
             self.rate()
@@ -117,7 +119,7 @@ impl fmt::Display for Report {
             let figure = |of: &dyn Fn(&Sample) -> f64| median(samples.iter().map(of).collect());
             writeln!(
                 out,
-                "{:9} {:12.2} {:10.0} {:8.3} {:8.3} {:8.1} {:8}",
+                "{:12} {:9.2} {:10.0} {:8.3} {:8.3} {:8.1} {:8}",
                 target.name(),
                 figure(&Sample::cpu_us),
                 figure(&Sample::rate),
@@ -132,9 +134,11 @@ impl fmt::Display for Report {
                 let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
                 let most = ratios.iter().copied().fold(0.0, f64::max);
                 let name = format!("{} ÷ {}", pair.0.name(), pair.1.name());
+                let bar = self.scenario.bar(pair);
+                let bar = bar.map_or_else(String::new, |bar| format!("   wanted: at most {bar:.2}"));
                 writeln!(
                     out,
-                    "  CPU {name:18} {:5.2}   ({least:.2} to {most:.2})",
+                    "  CPU {name:20} {:5.2}   ({least:.2} to {most:.2}){bar}",
                     median(ratios)
                 )?;
             }
@@ -153,7 +157,7 @@ impl fmt::Display for Report {
 }
 
 /// The middle value, or the mean of the two middle ones; 0 of none.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {

@@ -1,27 +1,27 @@
-//! The proxies: how each is configured and started. All do what a gateway must: keep connections to the backend,
-//! pass on who asked (`X-Forwarded-*`), give every request an id; none writes an access log.
+//! The proxies and services that are measured: who they are, how each is started.
 
-use std::fmt::Write;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use tempfile::TempDir;
 
-use crate::Result;
-use crate::arguments::Arguments;
-use crate::backend::Addresses;
+use crate::ask::Ask;
 use crate::client::Connection;
 use crate::process::Pinned;
-use crate::scenario::{ROUTES, Scenario};
+use crate::scenario::Scenario;
+use crate::setup;
+use crate::{Bench, Result};
 
 /// Whom the load is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
 pub(crate) enum Target {
     /// This gateway with one route
     Ours,
+    /// This gateway, which forwards one call where the others put three together
+    OursForward,
     /// This gateway with 10,000 routes, each with a condition and a split over two clusters
     Ours10k,
     /// This gateway with one route, and every limit and breaker there is, none of which refuses anything
@@ -34,28 +34,46 @@ pub(crate) enum Target {
     Nginx,
     /// HAProxy, one thread
     Haproxy,
+    /// A service with axum and hyper, one thread, that does what the aggregation does
+    Handwritten,
 }
 
 impl Target {
     /// Those that are measured unless told otherwise.
-    pub(crate) const USUAL: [Self; 6] = [
+    pub(crate) const USUAL: [Self; 8] = [
         Self::Ours,
+        Self::OursForward,
         Self::Ours10k,
         Self::Guarded,
         Self::Bare,
         Self::Nginx,
         Self::Haproxy,
+        Self::Handwritten,
     ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours",
+            Self::OursForward => "ours-forward",
             Self::Ours10k => "ours-10k",
             Self::Guarded => "guarded",
             Self::Other => "other",
             Self::Bare => "bare",
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
+            Self::Handwritten => "handwritten",
+        }
+    }
+
+    /// Whether it takes part in a scenario.
+    pub(crate) fn does(self, scenario: Scenario) -> bool {
+        let only_aggregates = matches!(self, Self::OursForward | Self::Handwritten);
+        match scenario {
+            Scenario::Aggregate | Scenario::Aggregate18k => {
+                only_aggregates || matches!(self, Self::Ours | Self::Other | Self::Nginx)
+            }
+            Scenario::Hedge | Scenario::Isolation => self == Self::Ours,
+            _ => !only_aggregates,
         }
     }
 
@@ -71,7 +89,7 @@ impl Target {
     }
 
     /// Debian keeps servers in `/usr/sbin`, which is not on everyone's path.
-    fn program(self) -> Option<PathBuf> {
+    pub(crate) fn program(self) -> Option<PathBuf> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
         places
@@ -80,41 +98,37 @@ impl Target {
     }
 }
 
-/// A proxy that answers.
+/// A target that answers.
 pub(crate) struct Running {
     process: Pinned,
     address: SocketAddr,
+    /// Where it tells of itself; only ours does.
+    manage: SocketAddr,
     /// Its configuration; removed with it.
     _directory: TempDir,
 }
 
 impl Running {
-    /// Starts a target on this core and waits until a request comes through.
-    pub(crate) async fn start(
-        target: Target,
-        core: usize,
-        backend: &Addresses,
-        arguments: &Arguments,
-    ) -> Result<Self> {
+    /// Starts a target on the proxies' core, waits until the scenario's request comes through, and looks at the answer.
+    pub(crate) async fn start(bench: &Bench<'_>, target: Target, scenario: Scenario) -> Result<Self> {
         let directory = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
-        let address = free_address()?;
-        let command = prepare(target, directory.path(), address, backend, arguments)
-            .map_err(|error| format!("cannot write the configuration of {}: {error}", target.name()))??;
+        let (address, manage) = (free_address()?, free_address()?);
+        let command = setup::prepare(bench, target, scenario, directory.path(), address, manage)?;
         let says = directory.path().join("says");
-        let process = Pinned::start(&command, core, &says)?;
+        let process = Pinned::start(&command, bench.core, &says)?;
         let mut running = Self {
             process,
             address,
+            manage,
             _directory: directory,
         };
         let start = Instant::now();
-        let request = Scenario::Small.request(0);
+        let ask = scenario.ask(target, 0);
         loop {
-            let answered = match Connection::open(address).await {
-                Ok(mut connection) => connection.ask(&request, Scenario::Small.answer_length()).await,
-                Err(error) => Err(error),
+            let error = match fetch(address, &ask).await {
+                Ok(body) => return check(scenario, target, &body).map(|()| running),
+                Err(error) => error,
             };
-            let Err(error) = answered else { return Ok(running) };
             if running.process.ended() || start.elapsed() > Duration::from_secs(20) {
                 let said = fs::read_to_string(&says).unwrap_or_default();
                 return Err(format!(
@@ -137,6 +151,43 @@ impl Running {
     pub(crate) fn resident_kib(&self) -> Result<u64> {
         self.process.resident_kib()
     }
+
+    /// What our metrics with this name and the labels it begins with add up to: `name` or `name{label="value"`.
+    pub(crate) async fn metric(&self, name: &str) -> Result<f64> {
+        let ask = Ask {
+            answer_length: None,
+            ..Ask::get("/metrics", 0)
+        };
+        let text = fetch(self.manage, &ask).await;
+        let text = text.map_err(|error| format!("no metrics: {error}"))?;
+        let text = String::from_utf8_lossy(&text);
+        let values = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            let is_whole = rest.starts_with(['{', '}', ',', ' ']);
+            rest.rsplit(' ').next()?.parse::<f64>().ok().filter(|_| is_whole)
+        });
+        Ok(values.sum())
+    }
+}
+
+async fn fetch(address: SocketAddr, ask: &Ask) -> std::io::Result<Vec<u8>> {
+    Connection::open(address).await?.fetch(ask).await
+}
+
+/// The load only looks at the length of answers: what is put together is compared once.
+fn check(scenario: Scenario, target: Target, body: &[u8]) -> Result<()> {
+    let Some(size) = scenario.parts().filter(|_| target != Target::OursForward) else {
+        return Ok(());
+    };
+    let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes);
+    match (json(body), json(&size.whole())) {
+        (Ok(answer), Ok(expected)) if answer == expected => Ok(()),
+        _ => Err(format!(
+            "{} puts together something else: {}",
+            target.name(),
+            String::from_utf8_lossy(body)
+        )),
+    }
 }
 
 /// An address that was free a moment ago.
@@ -144,205 +195,4 @@ fn free_address() -> Result<SocketAddr> {
     std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .map_err(|error| format!("no free port: {error}"))
-}
-
-/// Writes the configuration and says what to run.
-fn prepare(
-    target: Target,
-    directory: &Path,
-    listen: SocketAddr,
-    backend: &Addresses,
-    arguments: &Arguments,
-) -> std::io::Result<Result<Vec<String>>> {
-    let file = directory.join("configuration");
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-    Ok(Ok(match target {
-        Target::Ours | Target::Ours10k | Target::Guarded | Target::Other => {
-            let manage = match free_address() {
-                Ok(manage) => manage,
-                Err(message) => return Ok(Err(message)),
-            };
-            let objects = directory.join("meta.yaml");
-            fs::write(
-                &objects,
-                match target {
-                    Target::Ours10k => many_routes(backend),
-                    Target::Guarded => guarded_route(backend),
-                    _ => one_route(backend),
-                },
-            )?;
-            fs::write(
-                &file,
-                format!(
-                    "threads: 1\nlisteners: [ {{ address: \"{listen}\" }} ]\nstore: {{ file: \"{}\" }}\n\
-                     manage: {{ address: \"{manage}\" }}\n{}",
-                    objects.display(),
-                    if target == Target::Guarded {
-                        "limit: { requests_per_second: 10000000, max_in_flight: 1000000 }\n"
-                    } else {
-                        ""
-                    }
-                ),
-            )?;
-            let program = match (target, &arguments.other) {
-                (Target::Other, Some(other)) => other,
-                (Target::Other, None) => return Ok(Err("which other one? say --other FILE".to_owned())),
-                _ => &arguments.gateway,
-            };
-            words(&[&text(program), "-c", &text(&file)])
-        }
-        Target::Bare => {
-            let this = std::env::current_exe()?;
-            words(&[
-                &text(&this),
-                "--bare",
-                &listen.to_string(),
-                &backend.first.to_string(),
-            ])
-        }
-        Target::Nginx => {
-            fs::write(&file, nginx(directory, listen, backend))?;
-            let program = target.program().unwrap_or_default();
-            words(&[&text(&program), "-p", &text(directory), "-c", &text(&file)])
-        }
-        Target::Haproxy => {
-            fs::write(&file, haproxy(listen, backend))?;
-            let program = target.program().unwrap_or_default();
-            words(&[&text(&program), "-db", "-f", &text(&file)])
-        }
-    }))
-}
-
-/// Everything a production cluster has: check, timeouts, retries.
-fn clusters(backend: &Addresses) -> String {
-    let mut yaml = "servers:\n".to_owned();
-    for (name, address) in [("first", backend.first), ("second", backend.second)] {
-        let _ = writeln!(
-            yaml,
-            "- {{ id: {name}, address: \"{address}\", health_check: {{ path: /health, interval: 5s, timeout: 1s }} }}"
-        );
-    }
-    yaml.push_str("clusters:\n");
-    for name in ["first", "second"] {
-        let _ = writeln!(
-            yaml,
-            "- id: {name}\n  servers: [{name}]\n  timeout: {{ connect: 1s, first_byte: 10s, idle: 60s, total: 30s }}\n  \
-             retry: {{ attempts: 2, on: [connect, timeout, 502, 503, 504], budget_percent: 20 }}"
-        );
-    }
-    yaml
-}
-
-fn one_route(backend: &Addresses) -> String {
-    let routes = "routes:\n- { id: all, match: { path: \"/*\" }, to: [ { cluster: first } ] }\n";
-    clusters(backend) + routes
-}
-
-/// Everything that can refuse stands in the way, and none of it does.
-fn guarded_route(backend: &Addresses) -> String {
-    let limit = "{ requests_per_second: 1000000, burst: 1000000, max_in_flight: 100000 }";
-    let breaker = "{ consecutive_failures: 5, failure_percent: 50, slow_call: 2s }";
-    let yaml = clusters(backend)
-        .replace(
-            "- { id: first, ",
-            &format!("- {{ id: first, limit: {limit}, breaker: {breaker}, "),
-        )
-        .replace("- id: first\n", &format!("- id: first\n  limit: {limit}\n"));
-    let keyed = limit.replace("{ ", "{ key: client_ip, ");
-    format!(
-        "{yaml}routes:\n- {{ id: all, match: {{ path: \"/*\" }}, to: [ {{ cluster: first }} ], limit: {keyed}, breaker: {breaker} }}\n"
-    )
-}
-
-fn many_routes(backend: &Addresses) -> String {
-    let mut yaml = clusters(backend) + "routes:\n";
-    for number in 0..ROUTES {
-        let _ = writeln!(
-            yaml,
-            "- id: service-{number}\n  match:\n    path: /service-{number}/*\n    \
-             when: header.x-version >= 2 && cookie.group == \"b\" || query.beta ~ \"^1$\"\n  \
-             to: [ {{ cluster: first, weight: 90 }}, {{ cluster: second, weight: 10 }} ]"
-        );
-    }
-    yaml
-}
-
-fn nginx(directory: &Path, listen: SocketAddr, backend: &Addresses) -> String {
-    let directory = directory.display();
-    let first = backend.first;
-    format!(
-        "worker_processes 1;
-daemon off;
-pid {directory}/nginx.pid;
-error_log {directory}/nginx.log crit;
-events {{ worker_connections 19000; }}
-http {{
-    access_log off;
-    keepalive_requests 1000000000;
-    client_body_buffer_size 64k;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    upstream backend {{
-        server {first};
-        keepalive 256;
-        keepalive_requests 1000000000;
-    }}
-    server {{
-        listen {listen} backlog=4096;
-        location / {{
-            proxy_pass http://backend;
-            proxy_http_version 1.1;
-            proxy_max_temp_file_size 0;
-            proxy_connect_timeout 1s;
-            proxy_read_timeout 10s;
-            proxy_next_upstream error timeout http_502 http_503 http_504;
-            proxy_set_header Host $http_host;
-            proxy_set_header Connection \"\";
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header X-Forwarded-Proto $scheme;
-            proxy_set_header X-Forwarded-Host $http_host;
-            proxy_set_header X-Request-Id $request_id;
-            add_header X-Request-Id $request_id;
-        }}
-    }}
-}}
-"
-    )
-}
-
-fn haproxy(listen: SocketAddr, backend: &Addresses) -> String {
-    let first = backend.first;
-    format!(
-        "global
-    nbthread 1
-    maxconn 10500
-    no strict-limits
-defaults
-    mode http
-    option http-keep-alive
-    option forwardfor
-    timeout connect 1s
-    timeout client 75s
-    timeout http-request 10s
-    timeout http-keep-alive 75s
-    timeout server 10s
-    retries 2
-    retry-on conn-failure empty-response response-timeout 502 503 504
-frontend front
-    bind {listen} backlog 4096
-    http-request set-var(txn.id) uuid()
-    http-request set-header X-Request-Id %[var(txn.id)]
-    http-request set-header X-Forwarded-Proto http
-    http-request set-header X-Forwarded-Host %[req.hdr(Host)]
-    http-response set-header X-Request-Id %[var(txn.id)]
-    default_backend back
-backend back
-    http-reuse always
-    server first {first} check inter 5s
-"
-    )
 }

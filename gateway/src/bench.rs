@@ -9,10 +9,18 @@ use meta::{
 use tokio::runtime::Handle;
 
 use crate::{
+    aggregate::{Coding, compress},
     cluster::Registry,
     filters::Filters,
     snapshot::{Snapshot, Workshop},
 };
+
+/// A body as an aggregation's answer is compressed: in `gzip` or `br`; as it is in anything else.
+pub fn compressed(coding: &str, body: &[u8]) -> Vec<u8> {
+    let codings = [Coding::Gzip, Coding::Brotli];
+    let coding = codings.into_iter().find(|known| known.token() == Some(coding));
+    compress(coding.unwrap_or(Coding::Identity), body)
+}
 
 /// Checks and compiles documents as a proxy does, without serving anything.
 pub struct Compiler {

@@ -25,7 +25,7 @@ use crate::{
     admission::ProxyGuard,
     aggregate::Room,
     commandline,
-    edge::{Connections, TrustedProxies},
+    edge::{Connections, Open, TrustedProxies},
     filters::{Filter, Filters},
     live::{Configurator, Live},
     manage::ManageApp,
@@ -129,7 +129,12 @@ impl Builder {
             node_sharing: Arc::new(NodeSharing::new(answers.clone())),
             route_sharing: RouteSharing::new(answers.clone()),
         };
-        let mut service = Service::new("proxy".to_owned(), Connections(proxy));
+        let open = Arc::new(Open::default());
+        let connections = Connections {
+            proxy,
+            open: open.clone(),
+        };
+        let mut service = Service::new("proxy".to_owned(), connections);
         let listeners: Vec<SocketAddr> = startup
             .listeners
             .iter()
@@ -154,7 +159,7 @@ impl Builder {
         let mut service = Service::new("manage".to_owned(), manage_server(manage));
         service.add_tcp(&startup.manage.address.to_string());
         server.add_service(service);
-        server.add_service(background_service("leave", Leave { metrics }));
+        server.add_service(background_service("leave", Leave { open }));
         server.run_forever()
     }
 }
@@ -182,9 +187,10 @@ fn free(settings: &Settings, upgrade: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// Ends the process after a signal to stop as soon as nothing is in flight. The engine itself would sleep its grace period in full.
+/// Ends the process after a signal to stop as soon as no client is connected, which is a second after the last request that was in
+/// flight. The engine itself would sleep its grace period in full; whoever is not done by its end is cut off.
 struct Leave {
-    metrics: Arc<Metrics>,
+    open: Arc<Open>,
 }
 
 #[async_trait]
@@ -194,7 +200,7 @@ impl BackgroundService for Leave {
         loop {
             // First a moment for what has been accepted and not begun.
             tokio::time::sleep(Duration::from_millis(100)).await;
-            if self.metrics.in_flight() == 0 {
+            if self.open.count() == 0 {
                 std::process::exit(0);
             }
         }

@@ -40,6 +40,7 @@ use meta::{
 };
 
 pub(crate) use body::{Unread, read_body};
+pub(crate) use compress::{Coding, compress};
 pub(crate) use gather::{ClientsBody, Collected, Gathering, Missing};
 pub(crate) use node::{NodeCounts, NodeStates};
 pub(crate) use outcome::{NodeError, Told, field, member};

@@ -4,7 +4,14 @@
 //! future of some 50 KB for every request, which is moved into its box and evicts the processor's first-level cache, twice a request.
 //! Here the one future of the connection serves all its requests, and an idle connection does not hold that much either.
 
-use std::{pin::pin, sync::Arc};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use http::Method;
@@ -15,13 +22,45 @@ use pingora_core::{
     server::ShutdownWatch,
 };
 use pingora_proxy::{ProxyHttp, Session};
-use tokio::select;
+use tokio::{select, time::sleep};
 
 /// How long a client may leave its connection idle between two requests, in seconds.
 const KEPT_SECONDS: u64 = 60;
 
+/// How long a connection without a request is left open once the process is to end. A client may have sent a request already, or be
+/// about to on a connection it was promised would be kept: closed at once, such a request would be lost. One that comes is answered,
+/// with `Connection: close`.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// Serves the connections of clients with a proxy's `request_filter`, which answers every request itself.
-pub(crate) struct Connections<P>(pub(crate) P);
+pub(crate) struct Connections<P> {
+    pub(crate) proxy: P,
+    pub(crate) open: Arc<Open>,
+}
+
+/// How many connections of clients are open.
+#[derive(Debug, Default)]
+pub(crate) struct Open(AtomicUsize);
+
+impl Open {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Relaxed)
+    }
+
+    fn enter(&self) -> Entry<'_> {
+        self.0.fetch_add(1, Relaxed);
+        Entry(self)
+    }
+}
+
+/// An open connection.
+struct Entry<'o>(&'o Open);
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Relaxed);
+    }
+}
 
 #[async_trait]
 impl<P> ServerApp for Connections<P>
@@ -29,8 +68,13 @@ where
     P: ProxyHttp<CTX = ()> + Send + Sync + 'static,
 {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let mut leaving = shutdown.clone();
-        let mut leaving = pin!(leaving.changed());
+        let _open = self.open.enter();
+        let mut ending = shutdown.clone();
+        let mut left = pin!(async move {
+            // An error says that nobody is left who could end the process otherwise.
+            let _ = ending.wait_for(|ending| *ending).await;
+            sleep(LINGER).await;
+        });
         let mut next = Some(ReusedHttpStream::new(stream, None));
         while let Some((stream, settings)) = next.take().map(ReusedHttpStream::consume) {
             let mut session = Session::new_h1(stream);
@@ -42,7 +86,7 @@ where
                 // First what has been read: it is not to be dropped for leaving.
                 biased;
                 is_there = read(session.as_downstream_mut()) => is_there,
-                _ = &mut leaving, if !*shutdown.borrow() => false,
+                () = &mut left => false,
             };
             if !is_there {
                 return None;
@@ -50,7 +94,7 @@ where
             if *shutdown.borrow() {
                 session.set_keepalive(None);
             }
-            match self.0.request_filter(&mut session, &mut ()).await {
+            match self.proxy.request_filter(&mut session, &mut ()).await {
                 Ok(_) => next = finish(session).await,
                 Err(error) => session.downstream_session.on_proxy_failure(error),
             }

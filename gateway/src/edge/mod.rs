@@ -6,7 +6,7 @@ mod forwarded;
 mod request;
 
 pub use client::TrustedProxies;
-pub(crate) use connection::Connections;
+pub(crate) use connection::{Connections, Open};
 pub(crate) use forwarded::{Forwarding, RequestId, X_REQUEST_ID, is_nominated};
 pub(crate) use request::host_of;
 pub use request::{Request, SavedParams};
