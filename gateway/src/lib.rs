@@ -3,14 +3,15 @@
 //! **A request** comes in through the engine (Pingora) and is answered wholly in [`proxy`]: the snapshot is loaded once, the
 //! [`router`] finds the route, the [`filters`] look at the request, its limit and breaker let it pass ([`admission`]), and the
 //! [`attempts`] loop picks a server that takes it ([`cluster`]), sends the request over HTTP/1.1 ([`exchange`]) and tries another one where
-//! that is allowed; [`relay`] passes the answer on. Whatever the gateway answers by itself is a [`refusal`].
+//! that is allowed; [`relay`] passes the answer on. An aggregation does the same once for each of its nodes and splices the answers
+//! ([`aggregate`]); what is asked for by several clients can be answered once ([`share`]). Whatever the gateway answers by itself is a [`refusal`].
 //!
 //! **A change** comes from the store: [`live`] checks each state (`meta::check`), [`snapshot`] compiles it, reusing what did not
 //! change, and one swap puts it in place. Servers, their health, limits, breakers and every counter live outside of snapshots and survive
 //! changes.
 //!
-//! Reading order: [`proxy`], [`router`], [`admission`], [`attempts`], [`exchange`], [`cluster`], [`snapshot`], [`live`], then what protects:
-//! [`limiter`], [`breaker`], [`statistics`]; what they need: [`edge`], [`filters`], [`split`], [`rewrite`], [`mirror`], [`relay`], [`refusal`],
+//! Reading order: [`proxy`], [`router`], [`admission`], [`attempts`], [`exchange`], [`cluster`], [`aggregate`], [`share`], [`snapshot`], [`live`], then what protects:
+//! [`limiter`], [`breaker`], [`statistics`]; what they need: [`edge`], [`filters`], [`split`], [`rewrite`], [`mirror`], [`detached`], [`relay`], [`refusal`],
 //! [`metrics`], [`clock`], [`kept`]; and around them [`startup`], [`manage`], [`builder`], [`commandline`], [`quickstart`].
 
 // The names above are a map for whoever reads the source, where private modules can be followed too.

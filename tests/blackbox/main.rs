@@ -11,6 +11,7 @@ mod breaking;
 mod command_line;
 mod conditions;
 mod edge;
+mod ending;
 mod filters;
 mod health;
 mod limiting;

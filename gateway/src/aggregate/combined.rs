@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use http::{
     HeaderMap, HeaderValue,
-    header::{AGE, DATE, EXPIRES},
+    header::{AGE, CACHE_CONTROL, DATE, EXPIRES, PRAGMA},
 };
 
 use crate::share::cache_control::{CacheControl, seconds};
@@ -25,11 +25,32 @@ pub(crate) struct Combined {
 impl Combined {
     /// Adds the answer of a node; `now` stands in for a missing `Date`.
     pub(crate) fn add(&mut self, headers: &HeaderMap, now: SystemTime) {
+        // Most say nothing, and three looks are cheaper than reading rules that are not there.
+        if ![CACHE_CONTROL, EXPIRES, PRAGMA]
+            .iter()
+            .any(|name| headers.contains_key(name))
+        {
+            return self.add_silent();
+        }
         let rules = rules_of(headers, now);
         let silent = rules == CacheControl::default();
         self.silent |= silent;
         self.spoken |= !silent;
         self.rules = Some(self.rules.map_or(rules, |others| stricter(others, rules)));
+    }
+
+    /// A node that says nothing of caching.
+    fn add_silent(&mut self) {
+        self.silent = true;
+        let rules = CacheControl::default();
+        self.rules = Some(self.rules.map_or(rules, |others| stricter(others, rules)));
+    }
+
+    /// The answer is one client's: nobody else may be given it, whatever the nodes say (RFC 9111 §3.5).
+    pub(crate) fn make_private(&mut self) {
+        if let Some(rules) = self.rules.as_mut().filter(|_| self.spoken) {
+            rules.private = true;
+        }
     }
 
     /// The `Cache-Control` of the merged answer; none if no node says anything.

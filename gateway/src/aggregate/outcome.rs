@@ -188,19 +188,27 @@ impl<'a> Told<'a> {
 /// The value of `X-Gateway-Nodes`: `user;status=200;ms=12, orders;error=timeout;ms=300, vip;skipped`.
 pub(crate) fn field<'a>(nodes: impl Iterator<Item = Told<'a>>) -> HeaderValue {
     let mut text = String::with_capacity(128);
+    let mut number = itoa::Buffer::new();
     for node in nodes {
         if !text.is_empty() {
             text.push_str(", ");
         }
-        let ms = node.took.as_millis();
         text.push_str(node.name);
-        let _ = match node.ending {
+        match node.ending {
             Ending::Answered(status) | Ending::Failed(NodeError::Status(status)) => {
-                write!(text, ";status={status};ms={ms}")
+                text.push_str(";status=");
+                text.push_str(number.format(status));
             }
-            Ending::Failed(error) => write!(text, ";error={};ms={ms}", error.word()),
-            Ending::Skipped => write!(text, ";skipped"),
-        };
+            Ending::Failed(error) => {
+                text.push_str(";error=");
+                text.push_str(error.word());
+            }
+            Ending::Skipped => text.push_str(";skipped"),
+        }
+        if node.ending != Ending::Skipped {
+            text.push_str(";ms=");
+            text.push_str(number.format(node.took.as_millis() as u64));
+        }
         if let Some(origin) = node.origin.word() {
             let _ = write!(text, ";from={origin}");
         }

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use pingora_http::RequestHeader;
 
 use super::{
     Aggregate, Collected,
@@ -63,13 +64,16 @@ impl Spliced {
 }
 
 /// The answer to a request whose calls are all done.
-pub(crate) async fn splice(
+///
+/// `view` makes the request to be looked at, which is not free.
+pub(crate) async fn splice<'r>(
     aggregate: &Aggregate,
     collected: &Collected<'_>,
-    request: &Request<'_>,
+    head: &RequestHeader,
+    view: impl FnOnce() -> Request<'r>,
 ) -> Result<Spliced, Collision> {
     let body = match &aggregate.response {
-        Some(template) => collected.inputs(request).render(template),
+        Some(template) => collected.inputs(&view()).render(template),
         None => merged(aggregate.merge, collected).await?,
     };
     let mut headers = HeaderMap::with_capacity(8);
@@ -79,8 +83,9 @@ pub(crate) async fn splice(
     if !is_complete {
         headers.insert(X_GATEWAY_COMPLETE, HeaderValue::from_static("false"));
     }
-    of_nodes(collected, is_complete, &mut headers);
-    let coding = coding(aggregate, body.len(), request, &mut headers);
+    let is_personal = head.headers.contains_key(header::AUTHORIZATION);
+    of_nodes(collected, is_complete, is_personal, &mut headers);
+    let coding = coding(aggregate, body.len(), head, &mut headers);
     Ok(Spliced {
         headers,
         body: body.into(),
@@ -110,7 +115,7 @@ async fn merged(how: Merge, collected: &Collected<'_>) -> Result<Vec<u8>, Collis
 }
 
 /// The fields that the answer has of its nodes: every `Set-Cookie`, the strictest `Cache-Control`, and those that are named.
-fn of_nodes(collected: &Collected<'_>, is_complete: bool, headers: &mut HeaderMap) {
+fn of_nodes(collected: &Collected<'_>, is_complete: bool, is_personal: bool, headers: &mut HeaderMap) {
     let mut caching = Combined::default();
     let now = SystemTime::now();
     for (node, answer) in collected.own_answers() {
@@ -127,6 +132,9 @@ fn of_nodes(collected: &Collected<'_>, is_complete: bool, headers: &mut HeaderMa
             }
         }
     }
+    if is_personal {
+        caching.make_private();
+    }
     let caching = match is_complete {
         true => caching.value(),
         // A part that is missing now may be there the next time.
@@ -138,11 +146,11 @@ fn of_nodes(collected: &Collected<'_>, is_complete: bool, headers: &mut HeaderMa
 }
 
 /// How the body is to be compressed.
-fn coding(aggregate: &Aggregate, length: usize, request: &Request<'_>, headers: &mut HeaderMap) -> Coding {
+fn coding(aggregate: &Aggregate, length: usize, head: &RequestHeader, headers: &mut HeaderMap) -> Coding {
     if !aggregate.compress || length < WORTH_COMPRESSING {
         return Coding::Identity;
     }
     headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
-    let accepted = request.head().headers.get_all(header::ACCEPT_ENCODING);
+    let accepted = head.headers.get_all(header::ACCEPT_ENCODING);
     compress::negotiate(accepted.iter())
 }

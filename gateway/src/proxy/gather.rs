@@ -95,8 +95,8 @@ impl Proxy {
             }
             Gathered::Done => {
                 let collected = gathering.done();
-                let view = self.request(session, caller, &matched.params);
-                let spliced = splice(aggregate, &collected, &view).await;
+                let view = || self.request(session, caller, &matched.params);
+                let spliced = splice(aggregate, &collected, session.req_header(), view).await;
                 let spliced = match spliced {
                     Ok(spliced) => spliced,
                     Err(collision) => {
@@ -111,10 +111,9 @@ impl Proxy {
                 }
                 let spliced = spliced.compressed().await;
                 let result = async {
-                    let mut response = ResponseHeader::build_no_case(200, Some(spliced.headers.len() + 4))?;
-                    for (name, value) in &spliced.headers {
-                        response.append_header(name.clone(), value.clone())?;
-                    }
+                    let (mut parts, ()) = http::Response::new(()).into_parts();
+                    parts.headers = spliced.headers;
+                    let mut response = ResponseHeader::from(parts);
                     self.filter_response(matched, session, caller, &mut response);
                     let status = response.status.as_u16();
                     answer(session, response, spliced.body, &caller.id)

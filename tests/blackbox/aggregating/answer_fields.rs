@@ -186,3 +186,21 @@ async fn nodes_are_told_of_with_their_times() {
         .unwrap_or_else(|| panic!("{nodes}"));
     assert!((50..1000).contains(&ms), "{nodes}");
 }
+
+#[tokio::test]
+async fn an_answer_to_an_authorized_request_is_private_whatever_the_nodes_say() {
+    let service = saying(&[&[("cache-control", "public, s-maxage=60, max-age=60")]]).await;
+    let gateway = over(service.address(), &[("n0", "url: /0")], "merge: object").await;
+    let mut client = gateway.client().await;
+    for (fields, said) in [
+        (&[][..], "public, max-age=60, s-maxage=60"),
+        (&[("authorization", "Bearer x")][..], "private, max-age=60"),
+    ] {
+        let response = client.request("GET", "/", fields, b"").await.unwrap();
+        let mut found: Vec<&str> = response.header("cache-control").unwrap().split(", ").collect();
+        let mut said: Vec<&str> = said.split(", ").collect();
+        found.sort_unstable();
+        said.sort_unstable();
+        assert_eq!(found, said);
+    }
+}
