@@ -25,7 +25,7 @@ use crate::{
     exchange::{AnswerBody, Connection, FieldBlock, RequestBody},
 };
 
-/// A call as it is to be made. A second one of it (a hedge, or one for another client) has the same beginning. Nothing in it is borrowed, so that it can outlive the request that made it where others wait for its answer.
+/// A call as it is to be made. Nothing in it is borrowed, so that it can outlive the request that made it where others wait for its answer.
 pub(crate) struct Asked {
     pub(crate) node: Arc<Node>,
     pub(crate) target: String,
@@ -70,8 +70,8 @@ impl Asked {
             && one.judges_like(two)
     }
 
-    /// Makes the call. Servers in `avoided` come last, and those that were asked are added.
-    pub(crate) async fn make(&self, avoided: Option<&Avoided>) -> Result<Answer, NodeError> {
+    /// Makes the call, from `began` on. Servers in `avoided` come last, and those that were asked are added.
+    pub(crate) async fn make(&self, began: Instant, avoided: Option<&Avoided>) -> Result<Answer, NodeError> {
         let mut place = self.room.enter().map_err(|_| NodeError::Overloaded)?;
         let node = &*self.node;
         let attempt = Call {
@@ -79,7 +79,7 @@ impl Asked {
             hash: self.hash,
             retry: node.retry.as_ref().or(node.upstream.retry.as_ref()),
             class: self.class,
-            started: self.began,
+            started: began,
             deadline: self.deadline,
             avoided,
         };

@@ -115,7 +115,7 @@ impl<'a> Gathering<'a> {
             self.begun |= 1 << node;
             match self.prepare(node, request) {
                 Ok(asked) => self.start(node, asked),
-                Err(ending) => self.end(node, Err(ending))?,
+                Err(ending) => self.end(node, ending)?,
             }
         }
         Ok(())
@@ -282,20 +282,18 @@ impl<'a> Gathering<'a> {
     }
 
     /// Ends a node without a call.
-    fn end(&mut self, node: usize, how: Result<(), Ending>) -> Result<(), Missing> {
-        match how {
-            Err(Ending::Failed(error)) => self.fail(node, error, Duration::ZERO),
-            _ => {
-                let ended = Ended {
-                    ending: Ending::Skipped,
-                    origin: Origin::Call,
-                    took: Duration::ZERO,
-                    answer: None,
-                };
-                self.note(node, ended);
-                Ok(())
-            }
+    fn end(&mut self, node: usize, ending: Ending) -> Result<(), Missing> {
+        if let Ending::Failed(error) = ending {
+            return self.fail(node, error, Duration::ZERO);
         }
+        let ended = Ended {
+            ending,
+            origin: Origin::Call,
+            took: Duration::ZERO,
+            answer: None,
+        };
+        self.note(node, ended);
+        Ok(())
     }
 
     fn fail(&mut self, node: usize, error: NodeError, took: Duration) -> Result<(), Missing> {

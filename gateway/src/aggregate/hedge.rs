@@ -9,7 +9,7 @@ use std::{
         OnceLock,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::future::{Either, select};
@@ -91,7 +91,7 @@ pub(crate) async fn make(asked: &Asked, hedge: Hedge) -> Result<Answer, NodeErro
         .after(&state.hedge, began)
         .filter(|_| asked.node.upstream.cluster.usable() > 1);
     let result = match after {
-        None => asked.make(None).await,
+        None => asked.make(asked.began, None).await,
         Some(after) => twice(asked, hedge, after).await,
     };
     if result.is_ok() {
@@ -102,7 +102,7 @@ pub(crate) async fn make(asked: &Asked, hedge: Hedge) -> Result<Answer, NodeErro
 
 async fn twice(asked: &Asked, hedge: Hedge, after: Duration) -> Result<Answer, NodeError> {
     let avoided = Avoided::default();
-    let mut first = pin!(asked.make(Some(&avoided)));
+    let mut first = pin!(asked.make(asked.began, Some(&avoided)));
     if let Either::Left((result, _)) = select(first.as_mut(), pin!(sleep(after))).await {
         return result;
     }
@@ -111,7 +111,7 @@ async fn twice(asked: &Asked, hedge: Hedge, after: Duration) -> Result<Answer, N
         return first.await;
     }
     state.counters.hedged.fetch_add(1, Relaxed);
-    let second = pin!(asked.make(Some(&avoided)));
+    let second = pin!(asked.make(Instant::now(), Some(&avoided)));
     let is_good =
         |result: &Made| matches!(result, Ok(answer) if asked.node.is_success(answer.status.as_u16()));
     match select(first, second).await {

@@ -121,7 +121,7 @@ async fn shared(
 async fn hedged(asked: &Asked) -> Result<Answer, NodeError> {
     match asked.node.hedge {
         Some(hedge) => Box::pin(hedge::make(asked, hedge)).await,
-        None => asked.make(None).await,
+        None => asked.make(asked.began, None).await,
     }
 }
 

@@ -305,7 +305,7 @@ async fn stays<S: RequestSource, T>(source: &mut S, what: impl Future<Output = T
     select! {
         biased;
         done = what => Ok(done),
-        _ = source.next() => Err(CallError::ClientGone),
+        () = source.gone() => Err(CallError::ClientGone),
     }
 }
 

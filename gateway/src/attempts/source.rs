@@ -41,6 +41,12 @@ pub(crate) trait RequestSource: Send {
     /// The next piece, `None` at the end. Once finished, waits for ever, or until the client is gone. Cancel safe.
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, ClientFault>> + Send;
 
+    /// Waits for ever, or until the client is gone. What it sends meanwhile (the rest of a body nobody reads, its next request) says
+    /// that it is there.
+    fn gone(&mut self) -> impl Future<Output = ()> + Send {
+        async { while self.next().await.is_ok() {} }
+    }
+
     /// Passes a 1xx answer on.
     fn interim(&mut self, head: AnswerHead) -> impl Future<Output = Result<(), ClientFault>> + Send;
 }

@@ -149,7 +149,7 @@ impl Proxy {
                 select! {
                     biased;
                     back = gathering.wait() => back,
-                    _ = gone(&mut client) => return Gathered::ClientGone,
+                    () = client.gone() => return Gathered::ClientGone,
                 }
             } else {
                 gathering.wait().await
@@ -206,12 +206,6 @@ impl Proxy {
             started,
         })
     }
-}
-
-/// Waits for ever, or until the client is gone. Nobody waits for what is left of a body that no node uses: while it comes, the client
-/// is there.
-async fn gone(client: &mut ClientBody<'_>) {
-    while client.next().await.is_ok() {}
 }
 
 fn unread(why: Unread) -> Box<Denial> {

@@ -103,7 +103,7 @@ impl Proxy {
         let reply = select! {
             biased;
             reply = reply => reply,
-            _ = client.next(), if client.is_finished() => return Sharing::Over(End::Broken, Err(broken_off())),
+            () = client.gone() => return Sharing::Over(End::Broken, Err(broken_off())),
         };
         match reply {
             Ok(reply) => {
