@@ -29,7 +29,7 @@ fn answers() -> [Json; 3] {
     bodies().map(|body| Json::parse(body).expect("JSON"))
 }
 
-/// The answers with ten thousandths of a member each that no other one has, so that `flat` finds no collision.
+/// Answers of as many bytes with a hundred members each, none of which another one has: `flat` finds no collision.
 fn distinct() -> [Json; 3] {
     [0_u64, 1, 2].map(|seed| {
         let items = (0..100).map(|at| {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::Result;
 use crate::parts::{NAMES, Size};
@@ -24,6 +24,10 @@ pub(crate) const REPLICAS: [Duration; 3] = [
 ];
 /// How long `slow` takes.
 pub(crate) const SLOW: Duration = Duration::from_secs(1);
+
+/// Connections that may wait to be accepted: a proxy that starts opens hundreds at once, and one that is lost is tried
+/// again only after a second.
+const BACKLOG: u32 = 4096;
 
 /// Where it listens.
 pub(crate) struct Addresses {
@@ -73,7 +77,9 @@ pub(crate) async fn start() -> Result<Addresses> {
 
 async fn listen(answers: Rc<Answers>, pause: Duration) -> Result<SocketAddr> {
     let failed = |error| format!("the backend cannot listen: {error}");
-    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+    let socket = TcpSocket::new_v4().map_err(failed)?;
+    socket.bind(([127, 0, 0, 1], 0).into()).map_err(failed)?;
+    let listener = socket.listen(BACKLOG).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     tokio::task::spawn_local(async move {
         while let Ok((stream, _)) = listener.accept().await {

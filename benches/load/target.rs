@@ -112,7 +112,7 @@ impl Running {
     /// Starts a target on the proxies' core, waits until the scenario's request comes through, and looks at the answer.
     pub(crate) async fn start(bench: &Bench<'_>, target: Target, scenario: Scenario) -> Result<Self> {
         let directory = tempfile::tempdir().map_err(|error| format!("no temporary directory: {error}"))?;
-        let (address, manage) = (free_address()?, free_address()?);
+        let [address, manage] = free_addresses()?;
         let command = setup::prepare(bench, target, scenario, directory.path(), address, manage)?;
         let says = directory.path().join("says");
         let process = Pinned::start(&command, bench.core, &says)?;
@@ -190,9 +190,12 @@ fn check(scenario: Scenario, target: Target, body: &[u8]) -> Result<()> {
     }
 }
 
-/// An address that was free a moment ago.
-fn free_address() -> Result<SocketAddr> {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .map_err(|error| format!("no free port: {error}"))
+/// Two addresses that were free a moment ago; both are held until both are known, so that they differ.
+fn free_addresses() -> Result<[SocketAddr; 2]> {
+    let free = || std::net::TcpListener::bind("127.0.0.1:0");
+    let addresses = || {
+        let (one, other) = (free()?, free()?);
+        Ok([one.local_addr()?, other.local_addr()?])
+    };
+    addresses().map_err(|error: std::io::Error| format!("no free port: {error}"))
 }
