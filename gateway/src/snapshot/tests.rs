@@ -6,11 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use meta::{check::check, document::Document};
+use meta::{
+    check::{Checked, check},
+    document::Document,
+};
 use tokio::runtime::Handle;
 
 use super::*;
-use crate::router::Lookup;
+use crate::{cluster::Registry, filters::Filters, router::Lookup};
 
 const TEXT: &str = "\
 servers:
