@@ -7,10 +7,10 @@ use std::time::SystemTime;
 
 use http::{
     HeaderMap, HeaderValue,
-    header::{AGE, CACHE_CONTROL, DATE, EXPIRES, PRAGMA},
+    header::{CACHE_CONTROL, DATE, EXPIRES, PRAGMA},
 };
 
-use crate::share::cache_control::{CacheControl, seconds};
+use crate::share::{cache_control::CacheControl, freshness};
 
 /// The caching rules of several nodes' answers, as one.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +69,7 @@ impl Combined {
 /// as `max-age`.
 fn rules_of(headers: &HeaderMap, now: SystemTime) -> CacheControl {
     let mut rules = CacheControl::of(headers);
-    let age = age(headers);
+    let age = freshness::age(headers).as_secs();
     rules.max_age = rules.max_age.or_else(|| expires(headers, now));
     let overdue = age.saturating_sub(shortest_lifetime(&rules).unwrap_or(0));
     let left = |lifetime: Option<u64>, gone: u64| lifetime.map(|seconds| seconds.saturating_sub(gone));
@@ -156,20 +156,6 @@ fn write(rules: &CacheControl) -> String {
     flags.chain(durations).collect::<Vec<_>>().join(", ")
 }
 
-/// The seconds an answer has already spent in caches; the first member counts, and nonsense does not
-/// (RFC 9111 §5.1).
-fn age(headers: &HeaderMap) -> u64 {
-    let text = headers
-        .get(AGE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    text.split(',')
-        .next()
-        .map(str::trim)
-        .and_then(seconds)
-        .unwrap_or(0)
-}
-
 /// The seconds from `Date` to `Expires`; 0 if that is past or no date, as `Expires: 0` is (RFC 9111 §5.3).
 fn expires(headers: &HeaderMap, now: SystemTime) -> Option<u64> {
     let expires = date(headers.get(EXPIRES)?);
@@ -182,7 +168,7 @@ fn expires(headers: &HeaderMap, now: SystemTime) -> Option<u64> {
 }
 
 fn date(value: &HeaderValue) -> Option<SystemTime> {
-    crate::share::freshness::date(value).map(SystemTime::from)
+    freshness::date(value).map(SystemTime::from)
 }
 
 #[cfg(test)]

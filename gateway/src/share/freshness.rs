@@ -164,10 +164,11 @@ pub(crate) fn shareable(keyed: &[HeaderName], headers: &HeaderMap, rule: &Rule) 
             .all(|line| is_told_apart(line, keyed))
 }
 
-/// The age that the answer arrived with (RFC 9111 §5.1). What cannot be read counts as nothing.
+/// The age that the answer arrived with. The first member counts, what cannot be read counts as nothing (RFC 9111 §5.1).
 pub(crate) fn age(headers: &HeaderMap) -> Duration {
     let said = headers.get(header::AGE).and_then(|age| age.to_str().ok());
-    Duration::from_secs(said.and_then(|age| seconds(age.trim())).unwrap_or(0))
+    let first = said.and_then(|ages| ages.split(',').next());
+    Duration::from_secs(first.and_then(|age| seconds(age.trim())).unwrap_or(0))
 }
 
 fn is_particular(asked: &Asked<'_>) -> bool {

@@ -31,22 +31,22 @@ async fn clients_that_go_away_take_their_calls_with_them() {
     )
     .await;
     let mut clients = Vec::new();
-    for _ in 0..200 {
+    for _ in 0..1000 {
         let mut client = gateway.client().await;
         client.send_request("GET", "/", &[], b"").await.unwrap();
         clients.push(client);
     }
-    service.until_waiting(400).await;
+    service.until_waiting(2000).await;
     assert_eq!(
         gateway.metric("gateway_aggregation_calls_in_flight", &[]).await,
-        400.0
+        2000.0
     );
     for (at, client) in clients.into_iter().enumerate() {
         if at % 2 == 0 {
             client.reset();
         }
     }
-    for _ in 0..200 {
+    for _ in 0..1000 {
         service.asked("/a").await.until_closed().await;
         service.asked("/b").await.until_closed().await;
     }
@@ -55,7 +55,7 @@ async fn clients_that_go_away_take_their_calls_with_them() {
         gateway
             .metric("gateway_server_requests_total", &[("result", "cancelled")])
             .await,
-        400.0
+        2000.0
     );
     assert_eq!(
         gateway

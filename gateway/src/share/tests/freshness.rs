@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use super::key;
-use crate::share::freshness::{Asked, Lifetime, Limits, Lookup, Rule, may_look_up, shareable, storable};
+use crate::share::freshness::{Asked, Lifetime, Limits, Lookup, Rule, age, may_look_up, shareable, storable};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -323,5 +323,13 @@ fn private_answers_are_not_shareable_and_no_store_ones_are() {
             shared,
             "{line}"
         );
+    }
+}
+
+#[test]
+fn the_first_age_counts_and_nonsense_counts_as_none() {
+    for (said, seconds) in [("7", 7), ("5, 9", 5), ("x", 0), ("-1", 0), ("", 0)] {
+        let headers = HeaderMap::from_iter([(header::AGE, http::HeaderValue::from_static(said))]);
+        assert_eq!(age(&headers), Duration::from_secs(seconds), "{said}");
     }
 }
