@@ -27,7 +27,8 @@ use super::outbox::Outbox;
 use super::request::Unqueued;
 use super::{AnswerBody, Ending, ExchangeError, Limits, Malformed, Part, RequestFault};
 
-/// What a read asks for at first and at most. A read that fills its buffer doubles it, a new exchange starts over.
+/// What a read asks for at least and at most. A read that fills its buffer doubles it. A new exchange begins with as much as the answer
+/// before it had: one server's answers are mostly of one size, and one that comes in one piece is read, and passed on, in one.
 const READ_BYTES: std::ops::RangeInclusive<usize> = 8 * 1024..=64 * 1024;
 
 /// Request body that may wait to be written before [`Connection::can_queue`] says no.
@@ -40,6 +41,9 @@ pub struct Connection<S> {
     limits: Limits,
     input: BytesMut,
     read_bytes: usize,
+    /// What was read in this exchange, and in the one before it.
+    answer_bytes: usize,
+    expected: usize,
     output: Outbox,
     written: u64,
     written_before: u64,
@@ -94,6 +98,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             limits,
             input: BytesMut::new(),
             read_bytes: *READ_BYTES.start(),
+            answer_bytes: 0,
+            expected: 0,
             output: Outbox::default(),
             written: 0,
             written_before: 0,
@@ -145,7 +151,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             keep: !closes,
             kept_for: None,
         };
-        self.read_bytes = *READ_BYTES.start();
+        self.expected = std::mem::take(&mut self.answer_bytes);
+        self.read_bytes = (self.expected + 1).clamp(*READ_BYTES.start(), *READ_BYTES.end());
         self.exchanges += 1;
         Ok(())
     }
@@ -338,11 +345,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Reads once into the buffer. The room offered is large, so that an ordinary answer does not fill it.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.input.capacity() - self.input.len() < self.read_bytes / 2 {
+        let least = match self.answer_bytes {
+            0 => self.expected.min(self.read_bytes - 1).max(self.read_bytes / 2),
+            _ => self.read_bytes / 2,
+        };
+        if self.input.capacity() - self.input.len() <= least {
             self.input.reserve(self.read_bytes);
         }
         let room = self.input.capacity() - self.input.len();
         let count = ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
+        self.answer_bytes = self.answer_bytes.saturating_add(count);
         if count == room {
             self.read_bytes = (self.read_bytes * 2).min(*READ_BYTES.end());
         }

@@ -72,6 +72,37 @@ fn an_ordinary_exchange_is_one_write_and_one_read() {
 }
 
 #[test]
+fn an_answer_as_long_as_the_one_before_it_is_one_read_and_one_piece() {
+    let (mut connection, far) = started(RequestBody::None);
+    for (exchange, length) in [18 * 1024, 18 * 1024, 18 * 1024, 100, 100]
+        .into_iter()
+        .enumerate()
+    {
+        if exchange > 0 {
+            connection
+                .start(&Method::GET, b"/", RequestBody::None, |_| Ok(()))
+                .unwrap();
+        }
+        let before = far.calls().1;
+        far.send(
+            [
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").as_bytes(),
+                &vec![7; length],
+            ]
+            .concat(),
+        );
+        answer(&mut connection);
+        let mut pieces = 0;
+        while let Some(piece) = chunk(&mut connection).unwrap().unwrap() {
+            pieces += usize::from(!piece.is_empty());
+        }
+        assert!(connection.is_complete() && connection.reusable());
+        let read_at_once = (far.calls().1 - before, pieces) == (1, 1);
+        assert_eq!(read_at_once, exchange > 0, "{exchange}");
+    }
+}
+
+#[test]
 fn the_last_chunk_of_a_small_body_says_that_it_is_the_last() {
     let (mut connection, far) = started(RequestBody::None);
     far.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n1\r\n!\r\n0\r\nx: y\r\n\r\n");
