@@ -22,6 +22,10 @@ use super::{
 };
 use crate::{attempts::Avoided, attempts::RetryBudget, clock::Moment, statistics::RecentLatencies};
 
+/// Where so many calls go to a slow server that the percentile is that server's own latency, a second call at that time would come too
+/// late to help, and would never find the server out. The budget bounds what this costs.
+const MOST_MEDIANS: u32 = 4;
+
 /// When a node's call is made a second time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hedge {
@@ -45,7 +49,8 @@ impl HedgeState {
         self.latencies.get_or_init(Box::default)
     }
 
-    /// The percentile of the answers of the last seconds; `None` while there are too few to tell.
+    /// The percentile of the answers of the last seconds, and not more than [`MOST_MEDIANS`] of their medians; `None` while there are
+    /// too few to tell.
     fn percentile(&self, percent: u8, now: Moment) -> Option<Duration> {
         let second = now.second();
         let until = self.until.load(Relaxed);
@@ -56,8 +61,9 @@ impl HedgeState {
                 .compare_exchange(until, second + 1, Relaxed, Relaxed)
                 .is_ok()
         {
-            let us = self.latencies().percentile_us(u32::from(percent)).unwrap_or(0);
-            self.after_us.store(us, Relaxed);
+            let recent = self.latencies().percentiles_us([u32::from(percent), 50]);
+            let after = recent.map(|[us, median]| us.min(median.saturating_mul(MOST_MEDIANS)));
+            self.after_us.store(after.unwrap_or(0), Relaxed);
         }
         match self.after_us.load(Relaxed) {
             0 => None,
@@ -129,3 +135,43 @@ async fn twice(asked: &Asked, hedge: Hedge, after: Duration) -> Result<Answer, N
 }
 
 type Made = Result<Answer, NodeError>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(latencies: &[(u64, u64)]) -> Option<u128> {
+        let state = HedgeState::default();
+        for (count, ms) in latencies {
+            (0..*count).for_each(|_| state.latencies().add(Duration::from_millis(*ms)));
+        }
+        let after = state.percentile(95, Moment::after_start(Duration::from_secs(5)));
+        after.map(|after| after.as_millis())
+    }
+
+    #[test]
+    fn a_percentile_is_waited_for_once_there_are_enough_answers() {
+        assert_eq!(after(&[(19, 10)]), None);
+        let ms = after(&[(940, 10), (60, 30)]);
+        assert!(matches!(ms, Some(29..=31)), "{ms:?}");
+    }
+
+    #[test]
+    fn a_slow_server_that_gets_more_than_the_rest_of_the_percentile_is_not_waited_for() {
+        let ms = after(&[(670, 2), (330, 40)]);
+        assert!(matches!(ms, Some(7..=8)), "four times the median: {ms:?}");
+    }
+
+    #[test]
+    fn the_percentile_is_worked_out_once_a_second() {
+        let state = HedgeState::default();
+        let at = |second| Moment::after_start(Duration::from_secs(second));
+        let add = |ms| (0..100).for_each(|_| state.latencies().add(Duration::from_millis(ms)));
+        add(10);
+        let first = state.percentile(95, at(5));
+        add(100);
+        add(100);
+        assert_eq!(state.percentile(95, at(5)), first);
+        assert!(state.percentile(95, at(6)) > first);
+    }
+}

@@ -33,16 +33,15 @@ impl RecentLatencies {
             .add(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
     }
 
-    /// The latency that `percent` percent did not exceed; `None` while there are fewer than 20. Halves the weight of all there are, so it
-    /// is to be asked for at equal distances.
-    pub(crate) fn percentile_us(&self, percent: u32) -> Option<u32> {
+    /// The latencies that so many percent did not exceed; `None` while there are fewer than 20. Halves the weight of all there are, so
+    /// they are to be asked for at equal distances.
+    pub(crate) fn percentiles_us<const N: usize>(&self, percents: [u32; N]) -> Option<[u32; N]> {
         let recent = self.live.take();
         let mut past = self.past.lock().unwrap_or_else(PoisonError::into_inner);
         past.halve();
         past.merge(&recent);
-        (past.count() >= LEAST)
-            .then(|| past.percentile_us(percent))
-            .flatten()
+        // Of one that is not empty each percentile is something.
+        (past.count() >= LEAST).then(|| percents.map(|percent| past.percentile_us(percent).unwrap_or(0)))
     }
 }
 
@@ -61,15 +60,21 @@ mod tests {
         let latencies = RecentLatencies::default();
         let add = |count, ms| (0..count).for_each(|_| latencies.add(Duration::from_millis(ms)));
         add(19, 10);
-        assert_eq!(latencies.percentile_us(95), None, "too few");
-        add(1000, 10);
-        let us = latencies.percentile_us(95).map(|us| us / 1000);
-        assert!(matches!(us, Some(9 | 10)), "{us:?}");
+        assert_eq!(latencies.percentiles_us([95]), None, "too few");
+        add(900, 10);
+        add(100, 80);
+        let ms = latencies
+            .percentiles_us([50, 95])
+            .map(|us| us.map(|us| us / 1000));
+        assert!(matches!(ms, Some([9 | 10, 79..=81])), "{ms:?}");
         (0..12).for_each(|_| {
             add(1000, 40);
-            latencies.percentile_us(95);
+            latencies.percentiles_us([95]);
         });
-        let us = latencies.percentile_us(1).map(|us| us / 1000);
-        assert!(matches!(us, Some(39..=41)), "the old ones are forgotten: {us:?}");
+        let ms = latencies.percentiles_us([1]).map(|us| us.map(|us| us / 1000));
+        assert!(
+            matches!(ms, Some([39..=41])),
+            "the old ones are forgotten: {ms:?}"
+        );
     }
 }

@@ -10,7 +10,8 @@ use crate::bounds::{MINUTE, Percent, Span, Whole};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hedge {
-    /// When the second call is made: a time from 1 ms to 1 min, or `p95` (`p50`, `p90`, `p99`) of the node's recent answers.
+    /// When the second call is made: a time from 1 ms to 1 min, or `p95` (`p50`, `p90`, `p99`) of the node's recent
+    /// answers, and at most four times their median.
     pub after: HedgeAfter,
     /// Second calls may be so many percent of the calls of the last ten seconds: 1 to 100; 5 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
