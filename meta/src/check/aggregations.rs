@@ -7,12 +7,12 @@ use super::{
     endpoint::Endpoint,
     front::{Answers, front},
     nodes::node,
-    values::Scope,
+    values::{Scope, bodiless_of},
 };
 use crate::{
     filters::FilterKinds,
     language::Value,
-    model::{Aggregation, Merge},
+    model::{Aggregation, Merge, Node},
     plan::{self, Cycle, MOST_NODES, Plan},
 };
 
@@ -39,6 +39,15 @@ pub(super) fn aggregation(aggregation: &Aggregation, kinds: &FilterKinds) -> Vec
     }
     faults.extend(scope.response());
     faults.extend(graph(aggregation));
+    if let [only] = aggregation.nodes.as_slice()
+        && aggregation.is_plain()
+    {
+        faults.extend(unread(only, aggregation));
+        // What makes no difference is worth a word where there is nothing else to say.
+        if faults.is_empty() {
+            faults.extend(passed_on(only, aggregation));
+        }
+    }
     faults
 }
 
@@ -58,6 +67,45 @@ fn merge(aggregation: &Aggregation) -> Vec<Fault> {
             "it makes no difference: \"response\" stands in place of the merged body; leave \"merge\" out";
         faults.push(Fault::warning("/merge", message));
     }
+    faults
+}
+
+/// Members that are about putting answers together, where the only one is passed on as it comes.
+fn passed_on(node: &Node, aggregation: &Aggregation) -> Vec<Fault> {
+    let members = [
+        ("/max_bytes", aggregation.max_bytes.is_some()),
+        ("/max_request_bytes", aggregation.max_request_bytes.is_some()),
+        ("/nodes/0/pass_headers", !node.pass_headers.is_empty()),
+        ("/nodes/0/keep_headers", !node.keep_headers.is_empty()),
+    ];
+    let there = members.into_iter().filter(|(_, is_there)| *is_there);
+    there
+        .map(|(pointer, _)| {
+            let member = pointer.rsplit('/').next().unwrap_or_default();
+            let message = format!(
+                "it makes no difference: request and answer of the only node are passed on whole; add merge: object, or leave {member:?} out"
+            );
+            Fault::warning(pointer, message)
+        })
+        .collect()
+}
+
+/// Values of a body that is passed on without being read. Where no method has a body, that is what is told.
+fn unread(node: &Node, aggregation: &Aggregation) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if bodiless_of(&aggregation.matching.methods).is_some() {
+        return faults;
+    }
+    node.for_each_value(|reading| {
+        if matches!(reading.value, Value::Body(_)) {
+            let message = format!(
+                "{}: the request of the only node is passed on without being read; add merge: object, or \"response\"",
+                reading.value
+            );
+            let fault = Fault::error(reading.pointer, message).at(&reading);
+            faults.push(fault.under("/nodes/0"));
+        }
+    });
     faults
 }
 

@@ -130,6 +130,14 @@ fn bodies_are_where_methods_have_them() {
             &["6:43: nodes[0].url: body.id: GET has no body: add POST to match.methods"],
         ),
         (
+            &[],
+            &["name: user, url: \"/{body.id}\""],
+            &[
+                "5:43: nodes[0].url: body.id: the request of the only node is passed on without being read; add merge: object, or \"response\"",
+            ],
+        ),
+        (&["merge: object"], &["name: user, url: \"/{body.id}\""], &[]),
+        (
             &["match: { methods: [GET] }", "response: { a: \"{body.id}\" }"],
             &["name: user, url: /u"],
             &["5:20: response.a: body.id: GET has no body: add POST to match.methods"],

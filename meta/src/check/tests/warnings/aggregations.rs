@@ -27,6 +27,16 @@ fn what_makes_no_difference_or_not_the_one_that_was_meant_is_warned_of() {
                 "4:10: warning: merge: it makes no difference: \"response\" stands in place of the merged body; leave \"merge\" out",
             ],
         ),
+        (
+            &["max_bytes: 9", "max_request_bytes: 9"],
+            &["name: user, url: /u, pass_headers: [a], keep_headers: [b]"],
+            &[
+                "4:14: warning: max_bytes: it makes no difference: request and answer of the only node are passed on whole; add merge: object, or leave \"max_bytes\" out",
+                "5:22: warning: max_request_bytes: it makes no difference: request and answer of the only node are passed on whole; add merge: object, or leave \"max_request_bytes\" out",
+                "7:58: warning: nodes[0].pass_headers: it makes no difference: request and answer of the only node are passed on whole; add merge: object, or leave \"pass_headers\" out",
+                "7:77: warning: nodes[0].keep_headers: it makes no difference: request and answer of the only node are passed on whole; add merge: object, or leave \"keep_headers\" out",
+            ],
+        ),
         (&["merge: object", "response: {}"], &["name: user, url: /u"], &[]),
         (
             &[],
