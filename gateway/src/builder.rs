@@ -1,7 +1,7 @@
 //! Puts a gateway together and runs it.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
@@ -33,7 +33,7 @@ use crate::{
     mirror::Mirrors,
     proxy::Proxy,
     share::{Answers, NodeSharing, RouteSharing},
-    startup::Settings,
+    startup::{Settings, Startup},
 };
 
 /// A gateway to be run, with the filters it knows.
@@ -95,72 +95,95 @@ impl Builder {
         let mut server = Server::new_with_opt_and_conf(opt, engine);
         server.bootstrap();
 
-        let (live, metrics) = (Arc::new(Live::new()), Arc::new(Metrics::default()));
+        let parts = Parts::new(&startup);
         let configurator = Configurator {
-            live: live.clone(),
+            live: parts.live.clone(),
             store,
             filters: self.filters,
-            metrics: metrics.clone(),
+            metrics: parts.metrics.clone(),
         };
         let configuration = server.add_service(background_service("configuration", configurator));
 
-        let guard = startup
-            .limit
-            .as_ref()
-            .map(|limit| Arc::new(ProxyGuard::new(limit)));
-        let aggregation = startup.aggregation;
-        let room = Room::new(
-            aggregation.max_calls.get() as usize,
-            aggregation.max_bytes.get() as usize,
-        );
-        let answers = Arc::new(Answers::new(startup.cache.max_bytes.get().into()));
-        let proxy = Proxy {
-            live: live.clone(),
-            metrics: metrics.clone(),
-            mirrors: Arc::new(Mirrors::default()),
-            trusted: TrustedProxies::new(startup.trusted_proxies),
-            slashes: if startup.merge_slashes {
-                MergeSlashes::Yes
-            } else {
-                MergeSlashes::No
-            },
-            guard: guard.clone(),
-            room: room.clone(),
-            node_sharing: Arc::new(NodeSharing::new(answers.clone())),
-            route_sharing: RouteSharing::new(answers.clone()),
-        };
         let open = Arc::new(Open::default());
         let connections = Connections {
-            proxy,
+            proxy: parts.proxy(&startup),
             open: open.clone(),
         };
         let mut service = Service::new("proxy".to_owned(), connections);
-        let listeners: Vec<SocketAddr> = startup
-            .listeners
-            .iter()
-            .map(|listener| listener.address)
-            .collect();
-        for listener in &listeners {
-            service.add_tcp_with_settings(&listener.to_string(), TcpSocketOptions::default());
+        for listener in &startup.listeners {
+            service.add_tcp_with_settings(&listener.address.to_string(), TcpSocketOptions::default());
         }
         server.add_service(service).add_dependency(&configuration);
 
-        let manage = ManageApp {
-            live,
-            metrics: metrics.clone(),
-            guard,
-            room,
-            answers,
-            token: manage_token,
-            listeners,
-            started: Instant::now(),
-            listening: AtomicBool::new(false),
-        };
+        let manage = parts.manage(&startup, manage_token);
         let mut service = Service::new("manage".to_owned(), manage_server(manage));
         service.add_tcp(&startup.manage.address.to_string());
         server.add_service(service);
         server.add_service(background_service("leave", Leave { open }));
         server.run_forever()
+    }
+}
+
+/// What the proxy serves with and the manage listener tells of.
+struct Parts {
+    live: Arc<Live>,
+    metrics: Arc<Metrics>,
+    guard: Option<Arc<ProxyGuard>>,
+    room: Arc<Room>,
+    answers: Arc<Answers>,
+}
+
+impl Parts {
+    fn new(startup: &Startup) -> Self {
+        let aggregation = startup.aggregation;
+        Self {
+            live: Arc::new(Live::new()),
+            metrics: Arc::default(),
+            guard: startup
+                .limit
+                .as_ref()
+                .map(|limit| Arc::new(ProxyGuard::new(limit))),
+            room: Room::new(
+                aggregation.max_calls.get() as usize,
+                aggregation.max_bytes.get() as usize,
+            ),
+            answers: Arc::new(Answers::new(startup.cache.max_bytes.get().into())),
+        }
+    }
+
+    fn proxy(&self, startup: &Startup) -> Proxy {
+        Proxy {
+            live: self.live.clone(),
+            metrics: self.metrics.clone(),
+            mirrors: Arc::new(Mirrors::default()),
+            trusted: TrustedProxies::new(startup.trusted_proxies.clone()),
+            slashes: match startup.merge_slashes {
+                true => MergeSlashes::Yes,
+                false => MergeSlashes::No,
+            },
+            guard: self.guard.clone(),
+            room: self.room.clone(),
+            node_sharing: Arc::new(NodeSharing::new(self.answers.clone())),
+            route_sharing: RouteSharing::new(self.answers.clone()),
+        }
+    }
+
+    fn manage(self, startup: &Startup, token: Option<String>) -> ManageApp {
+        ManageApp {
+            live: self.live,
+            metrics: self.metrics,
+            guard: self.guard,
+            room: self.room,
+            answers: self.answers,
+            token,
+            listeners: startup
+                .listeners
+                .iter()
+                .map(|listener| listener.address)
+                .collect(),
+            started: Instant::now(),
+            listening: AtomicBool::new(false),
+        }
     }
 }
 

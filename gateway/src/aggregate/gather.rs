@@ -145,11 +145,6 @@ impl<'a> Gathering<'a> {
         self.collected
     }
 
-    /// What has come of them so far.
-    pub(crate) fn collected(&self) -> &Collected<'a> {
-        &self.collected
-    }
-
     /// A node that has not begun and whose inputs are there.
     fn ready(&self) -> Option<usize> {
         let done = |needs: u32| (0..32).all(|at| needs & (1 << at) == 0 || self.is_done(at));

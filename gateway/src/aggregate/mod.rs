@@ -44,7 +44,7 @@ pub(crate) use compress::{Coding, compress};
 pub(crate) use gather::{ClientsBody, Collected, Gathering, Missing};
 pub(crate) use node::{NodeCounts, NodeStates};
 pub(crate) use outcome::{NodeError, Told, field, member};
-pub(crate) use response::{X_GATEWAY_NODES, splice};
+pub(crate) use response::{Spliced, X_GATEWAY_NODES, splice};
 pub(crate) use room::Room;
 
 use node::{Node, NodeBody, PASSED, any_value, is_body};

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     admission::RoutePass,
     aggregate::{
-        Aggregate, BodyUse, ClientsBody, Collected, Common, Gathering, Missing, Unread, field, member,
-        read_body, splice, write_usual,
+        Aggregate, BodyUse, ClientsBody, Collected, Common, Gathering, Missing, Spliced, Unread, field,
+        member, read_body, splice, write_usual,
     },
     attempts::{ClientBody, ClientFault, Deadline, RequestSource},
     clock::Moment,
@@ -61,70 +61,75 @@ impl Proxy {
         let body = match self.body_for(aggregate, session).await {
             Ok(body) => body,
             Err(Unread::Client(ClientFault::Gone)) => return (End::Broken, Err(broken_off())),
-            Err(why) => {
-                let denial = unread(why);
-                let how = End::Refused(denial.refusal);
-                return (how, refuse(session, *denial, &caller.id).await);
-            }
+            Err(why) => return self.deny(session, unread(why), caller).await,
         };
         let started = Instant::now();
         let Some(common) = self.common(aggregate, session, caller, started) else {
             let details = Details::of("it cannot be written as HTTP/1.1");
             let denial = Denial::new(Refusal::BadRequest, details);
-            return (
-                End::Refused(Refusal::BadRequest),
-                refuse(session, *denial, &caller.id).await,
-            );
+            return self.deny(session, denial, caller).await;
         };
         let deadline = Deadline::after(started, Some(aggregate.timeout));
         let mut gathering = Gathering::new(aggregate, &common, body, deadline);
-        match self.gather(&mut gathering, session, matched, caller).await {
+        let gathered = self.gather(&mut gathering, session, matched, caller).await;
+        // What is still under way is given up here.
+        let collected = gathering.done();
+        match gathered {
             Gathered::ClientGone => (End::Broken, Err(broken_off())),
             Gathered::Missing(missing) => {
                 if missing.error.blames_server() {
                     let latency = started.elapsed();
                     settle(pass, Outcome::Failure { latency }, Moment::now());
                 }
-                let denial = without(aggregate, gathering.collected(), missing);
-                let how = match denial.details.status {
-                    Some(status) => End::Answered(status),
-                    None => End::Refused(denial.refusal),
-                };
-                drop(gathering);
-                (how, refuse(session, *denial, &caller.id).await)
+                let denial = without(aggregate, &collected, missing);
+                self.deny(session, denial, caller).await
             }
             Gathered::Done => {
-                let collected = gathering.done();
                 let view = || self.request(session, caller, &matched.params);
-                let spliced = splice(aggregate, &collected, session.req_header(), view).await;
-                let spliced = match spliced {
-                    Ok(spliced) => spliced,
-                    Err(collision) => {
-                        let denial = collided(&collected, &collision);
-                        let how = End::Refused(denial.refusal);
-                        return (how, refuse(session, *denial, &caller.id).await);
+                match splice(aggregate, &collected, session.req_header(), view).await {
+                    Err(collision) => self.deny(session, collided(&collected, &collision), caller).await,
+                    Ok(spliced) => {
+                        if let Some(pass) = pass {
+                            let verdict = pass.judge(200, started.elapsed());
+                            settle(Some(pass), verdict, Moment::now());
+                        }
+                        self.send_spliced(session, matched, spliced, caller).await
                     }
-                };
-                if let Some(pass) = pass {
-                    let verdict = pass.judge(200, started.elapsed());
-                    settle(Some(pass), verdict, Moment::now());
-                }
-                let spliced = spliced.compressed().await;
-                let result = async {
-                    let (mut parts, ()) = http::Response::new(()).into_parts();
-                    parts.headers = spliced.headers;
-                    let mut response = ResponseHeader::from(parts);
-                    self.filter_response(matched, session, caller, &mut response);
-                    let status = response.status.as_u16();
-                    answer(session, response, spliced.body, &caller.id)
-                        .await
-                        .map(|()| status)
-                };
-                match result.await {
-                    Ok(status) => (End::Answered(status), Ok(())),
-                    Err(error) => (End::Broken, Err(error)),
                 }
             }
+        }
+    }
+
+    async fn deny(
+        &self,
+        session: &mut Session,
+        denial: Box<Denial>,
+        caller: &Caller,
+    ) -> (End, pingora::Result<()>) {
+        // A status that a node gave is an answer of that service's.
+        let how = match denial.details.status {
+            Some(status) => End::Answered(status),
+            None => End::Refused(denial.refusal),
+        };
+        (how, refuse(session, *denial, &caller.id).await)
+    }
+
+    async fn send_spliced(
+        &self,
+        session: &mut Session,
+        matched: &Matched,
+        spliced: Spliced,
+        caller: &Caller,
+    ) -> (End, pingora::Result<()>) {
+        let spliced = spliced.compressed().await;
+        let (mut parts, ()) = http::Response::new(()).into_parts();
+        parts.headers = spliced.headers;
+        let mut response = ResponseHeader::from(parts);
+        self.filter_response(matched, session, caller, &mut response);
+        let status = response.status.as_u16();
+        match answer(session, response, spliced.body, &caller.id).await {
+            Ok(()) => (End::Answered(status), Ok(())),
+            Err(error) => (End::Broken, Err(error)),
         }
     }
 
