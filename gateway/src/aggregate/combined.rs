@@ -24,25 +24,16 @@ pub(crate) struct Combined {
 
 impl Combined {
     /// Adds the answer of a node; `now` stands in for a missing `Date`.
-    pub(crate) fn add(&mut self, headers: &HeaderMap, now: SystemTime) {
+    pub(crate) fn add(&mut self, headers: &HeaderMap, now: impl FnOnce() -> SystemTime) {
         // Most say nothing, and three looks are cheaper than reading rules that are not there.
-        if ![CACHE_CONTROL, EXPIRES, PRAGMA]
-            .iter()
-            .any(|name| headers.contains_key(name))
-        {
-            return self.add_silent();
-        }
-        let rules = rules_of(headers, now);
+        let mut may_say = [CACHE_CONTROL, EXPIRES, PRAGMA].iter();
+        let rules = match may_say.any(|name| headers.contains_key(name)) {
+            true => rules_of(headers, now),
+            false => CacheControl::default(),
+        };
         let silent = rules == CacheControl::default();
         self.silent |= silent;
         self.spoken |= !silent;
-        self.rules = Some(self.rules.map_or(rules, |others| stricter(others, rules)));
-    }
-
-    /// A node that says nothing of caching.
-    fn add_silent(&mut self) {
-        self.silent = true;
-        let rules = CacheControl::default();
         self.rules = Some(self.rules.map_or(rules, |others| stricter(others, rules)));
     }
 
@@ -67,7 +58,7 @@ impl Combined {
 
 /// A node's rules as they are left when its answer arrives: lifetimes without the age it already has, and `Expires`
 /// as `max-age`.
-fn rules_of(headers: &HeaderMap, now: SystemTime) -> CacheControl {
+fn rules_of(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> CacheControl {
     let mut rules = CacheControl::of(headers);
     let age = freshness::age(headers).as_secs();
     rules.max_age = rules.max_age.or_else(|| expires(headers, now));
@@ -157,9 +148,9 @@ fn write(rules: &CacheControl) -> String {
 }
 
 /// The seconds from `Date` to `Expires`; 0 if that is past or no date, as `Expires: 0` is (RFC 9111 §5.3).
-fn expires(headers: &HeaderMap, now: SystemTime) -> Option<u64> {
+fn expires(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<u64> {
     let expires = date(headers.get(EXPIRES)?);
-    let date = headers.get(DATE).and_then(date).unwrap_or(now);
+    let date = headers.get(DATE).and_then(date).unwrap_or_else(now);
     Some(
         expires
             .and_then(|expires| expires.duration_since(date).ok())
@@ -185,7 +176,7 @@ mod tests {
     fn combined(nodes: &[&str]) -> Option<String> {
         let now = UNIX_EPOCH + Duration::from_secs(784_111_777);
         let mut combined = Combined::default();
-        nodes.iter().for_each(|node| combined.add(&headers(node), now));
+        nodes.iter().for_each(|node| combined.add(&headers(node), || now));
         combined
             .value()
             .map(|value| value.to_str().expect("visible").to_owned())

@@ -117,9 +117,8 @@ async fn merged(how: Merge, collected: &Collected<'_>) -> Result<Vec<u8>, Collis
 /// The fields that the answer has of its nodes: every `Set-Cookie`, the strictest `Cache-Control`, and those that are named.
 fn of_nodes(collected: &Collected<'_>, is_complete: bool, is_personal: bool, headers: &mut HeaderMap) {
     let mut caching = Combined::default();
-    let now = SystemTime::now();
     for (node, answer) in collected.own_answers() {
-        caching.add(&answer.headers, now);
+        caching.add(&answer.headers, SystemTime::now);
         for cookie in answer.headers.get_all(header::SET_COOKIE) {
             headers.append(header::SET_COOKIE, cookie.clone());
         }
