@@ -22,6 +22,8 @@ pub(crate) const REPLICAS: [Duration; 3] = [
     Duration::from_millis(2),
     Duration::from_millis(40),
 ];
+/// How long `ordinary` takes.
+pub(crate) const ORDINARY: Duration = Duration::from_millis(5);
 /// How long `slow` takes.
 pub(crate) const SLOW: Duration = Duration::from_secs(1);
 
@@ -36,6 +38,8 @@ pub(crate) struct Addresses {
     pub(crate) second: SocketAddr,
     /// Three that give the same service, one of them slowly.
     pub(crate) replicas: Vec<SocketAddr>,
+    /// A service that does some work.
+    pub(crate) ordinary: SocketAddr,
     pub(crate) slow: SocketAddr,
 }
 
@@ -70,6 +74,7 @@ pub(crate) async fn start() -> Result<Addresses> {
     Ok(Addresses {
         first: listen(Rc::clone(&answers), Duration::ZERO).await?,
         second: listen(Rc::clone(&answers), Duration::ZERO).await?,
+        ordinary: listen(Rc::clone(&answers), ORDINARY).await?,
         slow: listen(answers, SLOW).await?,
         replicas,
     })

@@ -141,19 +141,25 @@ pub(crate) const HEDGES: [(&str, &str); 3] = [
     ("10ms", ", hedge: { after: 10ms, budget_percent: 5 }"),
 ];
 
-/// Three quick calls under `/quick`, two quick ones and a slow one under `/slow`.
+/// Three calls to services that answer at once under `/quick`, to some that take 5 ms under `/ordinary`, and under `/slow` two of the
+/// first and one that takes a second.
 fn quick_and_slow(backend: &Addresses) -> String {
     let clusters = objects(&[
         ("first", &[backend.first], CHECK),
+        ("ordinary", &[backend.ordinary], CHECK),
         ("slow", &[backend.slow], PATIENT_CHECK),
     ]);
     let mut yaml = format!("{clusters}{ALL}aggregations:\n");
-    for (id, last) in [("quick", "first"), ("slow", "slow")] {
+    for (id, called) in [
+        ("quick", ["first"; 3]),
+        ("ordinary", ["ordinary"; 3]),
+        ("slow", ["first", "first", "slow"]),
+    ] {
         let _ = writeln!(
             yaml,
             "- id: {id}\n  match: {{ path: \"/{id}/{{id}}\" }}\n  nodes:"
         );
-        for (name, cluster) in NAMES.iter().zip(["first", "first", last]) {
+        for (name, cluster) in NAMES.iter().zip(called) {
             let url = format!("/parts/{{param.id}}/{name}");
             let _ = writeln!(yaml, "  - {{ name: {name}, cluster: {cluster}, url: \"{url}\" }}");
         }

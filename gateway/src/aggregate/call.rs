@@ -132,7 +132,7 @@ impl Asked {
         let status = answered.head.status;
         answered.finish();
         let body = decoder.finish().map_err(NodeError::Content)?;
-        let json = json_of(status, headers.get(header::CONTENT_TYPE).cloned(), body).await?;
+        let json = json_of(status, headers.get(header::CONTENT_TYPE), body).await?;
         held.set(json.as_bytes().len())
             .map_err(|_| NodeError::Overloaded)?;
         Ok(Answer {
@@ -165,12 +165,13 @@ const LONG: usize = 512 * 1024;
 
 async fn json_of(
     status: StatusCode,
-    content_type: Option<HeaderValue>,
+    content_type: Option<&HeaderValue>,
     body: Bytes,
 ) -> Result<Json, NodeError> {
     if body.len() < LONG {
-        return read_json(status, content_type.as_ref(), body);
+        return read_json(status, content_type, body);
     }
+    let content_type = content_type.cloned();
     let read = move || read_json(status, content_type.as_ref(), body);
     // It cannot be joined only if the process is ending.
     tokio::task::spawn_blocking(read)

@@ -28,11 +28,14 @@ use crate::{
 pub(crate) struct Gathering<'a> {
     collected: Collected<'a>,
     deadline: Deadline,
+    /// The calls made, where one may be the same as another; else empty.
     asked: Vec<Option<Arc<Asked>>>,
     running: FuturesUnordered<BoxFuture<'static, Back>>,
     /// Nodes that wait for the answer to the same call of another one: (who waits, whose call).
     twins: Vec<(usize, usize)>,
+    /// A bit for each node.
     begun: u32,
+    ended: u32,
     bytes: usize,
 }
 
@@ -95,10 +98,11 @@ impl<'a> Gathering<'a> {
                 ended: vec![None; count],
             },
             deadline,
-            asked: (0..count).map(|_| None).collect(),
+            asked: vec![None; if aggregate.may_have_twins { count } else { 0 }],
             running: FuturesUnordered::new(),
             twins: Vec::new(),
             begun: 0,
+            ended: 0,
             bytes: 0,
         }
     }
@@ -110,10 +114,11 @@ impl<'a> Gathering<'a> {
 
     /// Begins every call whose inputs are there.
     pub(crate) fn begin(&mut self, request: &Request<'_>) -> Result<(), Missing> {
+        let now = Instant::now();
         // A node that ends without a call may be what another one waits for.
         while let Some(node) = self.ready() {
             self.begun |= 1 << node;
-            match self.prepare(node, request) {
+            match self.prepare(node, request, now) {
                 Ok(asked) => self.start(node, asked),
                 Err(ending) => self.end(node, ending)?,
             }
@@ -126,6 +131,10 @@ impl<'a> Gathering<'a> {
         let Some(Back { node, result, took }) = self.running.next().await else {
             return Ok(false);
         };
+        if self.twins.is_empty() {
+            self.come_back(node, result, took)?;
+            return Ok(true);
+        }
         let waiting: Vec<usize> = self
             .twins
             .iter()
@@ -147,19 +156,13 @@ impl<'a> Gathering<'a> {
 
     /// A node that has not begun and whose inputs are there.
     fn ready(&self) -> Option<usize> {
-        let done = |needs: u32| (0..32).all(|at| needs & (1 << at) == 0 || self.is_done(at));
-        let mut waiting = self.collected.aggregate.nodes.iter().enumerate();
-        waiting
-            .find(|(at, node)| self.begun & (1 << at) == 0 && done(node.needs))
-            .map(|(at, _)| at)
-    }
-
-    fn is_done(&self, node: usize) -> bool {
-        self.collected.ended.get(node).is_some_and(Option::is_some)
+        let mut nodes = self.collected.aggregate.nodes.iter().enumerate();
+        let ready = nodes.find(|(at, node)| self.begun & (1 << at) == 0 && node.needs & !self.ended == 0);
+        ready.map(|(at, _)| at)
     }
 
     /// The call of a node, or why it is not made.
-    fn prepare(&self, at: usize, request: &Request<'_>) -> Result<Asked, Ending> {
+    fn prepare(&self, at: usize, request: &Request<'_>, now: Instant) -> Result<Asked, Ending> {
         let node = &self.collected.aggregate.nodes[at];
         let inputs = self.collected.inputs(request);
         if node.when.as_ref().is_some_and(|when| !when.holds(&inputs)) {
@@ -192,9 +195,9 @@ impl<'a> Gathering<'a> {
             body,
             hash: node.upstream.hash_of(request, self.collected.common.client),
             class: self.collected.aggregate.class,
-            deadline: self.deadline.within(node.timeout),
+            deadline: self.deadline.within(now, node.timeout),
             room: Arc::clone(&self.collected.common.room),
-            began: Instant::now(),
+            began: now,
         })
     }
 
@@ -230,8 +233,8 @@ impl<'a> Gathering<'a> {
         }
         let began = asked.began;
         let asked = Arc::new(asked);
-        if self.collected.aggregate.may_have_twins {
-            self.asked[node] = Some(Arc::clone(&asked));
+        if let Some(slot) = self.asked.get_mut(node) {
+            *slot = Some(Arc::clone(&asked));
         }
         let sharing = Arc::clone(&self.collected.common.sharing);
         self.running.push(Box::pin(async move {
@@ -311,6 +314,7 @@ impl<'a> Gathering<'a> {
         let json = ended.answer.as_ref().map(|answer| answer.json.clone());
         self.collected.answers[at] = Some(json.unwrap_or_else(|| node.fallback.clone()));
         self.collected.ended[at] = Some(ended);
+        self.ended |= 1 << at;
     }
 }
 

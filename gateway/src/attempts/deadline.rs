@@ -18,10 +18,10 @@ impl Deadline {
         Self(total.map(|total| started + total))
     }
 
-    /// The sooner one of this and `longest` from now.
-    pub(crate) fn within(self, longest: Option<Duration>) -> Self {
+    /// The sooner one of this and `longest` after `now`.
+    pub(crate) fn within(self, now: Instant, longest: Option<Duration>) -> Self {
         let Some(longest) = longest else { return self };
-        let end = Instant::now() + longest;
+        let end = now + longest;
         Self(Some(self.0.map_or(end, |other| other.min(end))))
     }
 
