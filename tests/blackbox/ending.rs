@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::support::{Backend, Client, Gateway, Reply, clusters, eventually};
+use crate::support::{Backend, Gateway, Reply, clusters, eventually, get};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -15,9 +15,10 @@ async fn gateway(backend: &Backend) -> Gateway {
     Gateway::start(&objects).await
 }
 
-async fn accepts_nobody(gateway: &Gateway) {
-    eventually("it takes no new clients", PATIENCE, async || {
-        Client::try_connect(gateway.address()).await.is_err()
+async fn says_draining(gateway: &Gateway) {
+    eventually("it says that it takes no new clients", PATIENCE, async || {
+        let answer = get(gateway.manage(), "/readyz").await;
+        (answer.status, answer.text().as_str()) == (503, "draining\n")
     })
     .await;
 }
@@ -44,7 +45,7 @@ async fn a_request_in_flight_is_finished_and_the_last_on_its_connection() {
     })
     .await;
     gateway.signal("TERM");
-    accepts_nobody(&gateway).await;
+    says_draining(&gateway).await;
     let response = client.read_response("GET").await.unwrap();
     assert_eq!((response.status, response.text().as_str()), (200, "late"));
     assert_eq!(gateway.stop().await.code, Some(0));
@@ -57,7 +58,7 @@ async fn a_request_that_comes_on_a_connection_from_before_is_answered_and_the_cl
     let (mut kept, mut fresh) = (gateway.client().await, gateway.client().await);
     assert!(kept.get("/").await.keeps_alive());
     gateway.signal("TERM");
-    accepts_nobody(&gateway).await;
+    says_draining(&gateway).await;
     for client in [&mut kept, &mut fresh] {
         let response = client.get("/").await;
         assert_eq!(response.status, 200);

@@ -34,8 +34,17 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves the connections of clients with a proxy's `request_filter`, which answers every request itself.
 pub(crate) struct Connections<P> {
-    pub(crate) proxy: P,
+    pub(crate) proxy: Arc<P>,
     pub(crate) open: Arc<Open>,
+}
+
+impl<P> Clone for Connections<P> {
+    fn clone(&self) -> Self {
+        Self {
+            proxy: self.proxy.clone(),
+            open: self.open.clone(),
+        }
+    }
 }
 
 /// How many connections of clients are open.

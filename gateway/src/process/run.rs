@@ -1,0 +1,300 @@
+//! The one task that owns the life of the process, and the small services that follow it.
+
+use std::{future::pending, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use pingora_core::{
+    server::{ListenFds, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch},
+    services::{ServiceReadyNotifier, ServiceWithDependents, background::BackgroundService},
+};
+use tokio::{
+    select,
+    sync::watch,
+    time::{Interval, interval, sleep},
+};
+
+use super::{
+    Farewell, Life, Notifier, Phase, Reload, Sockets, Waits, exit,
+    signals::{Signal, Signals},
+    takeover::{Given, Predecessor, Waiting, give},
+};
+use crate::live::Live;
+
+/// Owns the life of the process, from its sockets to its exit.
+pub(crate) struct Process {
+    pub(crate) life: Life,
+    pub(crate) live: Arc<Live>,
+    pub(crate) sockets: Origin,
+    pub(crate) notifier: Arc<Notifier>,
+    pub(crate) reload: Reload,
+    pub(crate) farewell: Farewell,
+}
+
+/// Where the sockets come from, and go to when the process is followed by another one.
+pub(crate) struct Origin {
+    /// `None` if they are to be taken over.
+    pub(crate) bound: Option<Sockets>,
+    /// What to listen on.
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) upgrade_sock: PathBuf,
+    pub(crate) waits: Waits,
+}
+
+#[async_trait]
+impl ServiceWithDependents for Process {
+    async fn start_service(
+        &mut self,
+        fds: Option<ListenFds>,
+        shutdown: ShutdownWatch,
+        _listeners_per_fd: usize,
+        ready: ServiceReadyNotifier,
+    ) {
+        let begun = async {
+            let mut signals = Signals::new()?;
+            let sockets = select! {
+                begun = self.begin(fds, ready) => begun?,
+                // Nobody depends on it yet.
+                _ = signals.end() => self.exit(),
+            };
+            io::Result::Ok((signals, sockets))
+        };
+        match begun.await {
+            Ok((signals, sockets)) => self.go_on(signals, sockets, &shutdown).await,
+            Err(error) => {
+                log::error!("cannot start: {error}");
+                std::process::exit(1);
+            }
+        }
+    }
+
+    fn name(&self) -> &str {
+        "process"
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Some(1)
+    }
+}
+
+impl Process {
+    /// Until the process serves: gets the sockets, lends them, waits for a revision, tells whoever waits for that.
+    async fn begin(&mut self, fds: Option<ListenFds>, ready: ServiceReadyNotifier) -> io::Result<Sockets> {
+        let (sockets, predecessor) = match self.sockets.bound.take() {
+            Some(sockets) => (sockets, None),
+            None => {
+                let (sockets, predecessor) = self.take_over().await?;
+                (sockets, Some(predecessor))
+            }
+        };
+        if let Some(fds) = fds {
+            sockets.lend(&fds)?;
+        }
+        ready.notify_ready();
+        self.revision(|| true).await;
+        self.life.enter(Phase::Serving);
+        tokio::spawn(report(
+            self.live.clone(),
+            self.notifier.clone(),
+            self.life.clone(),
+        ));
+        self.notifier.ready();
+        if let Some(predecessor) = predecessor {
+            log::info!("took the sockets over");
+            predecessor.release().await;
+        }
+        Ok(sockets)
+    }
+
+    /// The running process's sockets, taken only by a process that could serve at once.
+    async fn take_over(&self) -> io::Result<(Sockets, Predecessor)> {
+        if !self
+            .revision(|| self.live.configuration().store_error.is_none())
+            .await
+        {
+            let why = self.live.configuration().store_error.unwrap_or_default();
+            return Err(io::Error::other(format!(
+                "no configuration, and the running process has one: {why}"
+            )));
+        }
+        let waiting = Waiting::at(&self.sockets.upgrade_sock)?;
+        self.life.enter(Phase::Waiting);
+        log::info!("ready to take the sockets over: send SIGQUIT to the running process");
+        let (given, predecessor) = select! {
+            taken = waiting.take() => taken?,
+            () = sleep(self.sockets.waits.next) => {
+                let why = format!("no process handed its sockets over within {:?}; is one running? if not, leave -u out", self.sockets.waits.next);
+                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+            }
+        };
+        Ok((Sockets::adopt(given, &self.sockets.addresses)?, predecessor))
+    }
+
+    /// Waits for a revision to be applied, as long as `patient` is true; whether there is one.
+    async fn revision(&self, patient: impl Fn() -> bool) -> bool {
+        while self.live.snapshot().is_none() {
+            if !patient() {
+                return false;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        true
+    }
+
+    /// From serving to the exit.
+    async fn go_on(&mut self, mut signals: Signals, sockets: Sockets, shutdown: &ShutdownWatch) {
+        let phase = self.until_end(&mut signals, &sockets).await;
+        let left = match phase {
+            Phase::HandedOver => None,
+            _ => {
+                sockets.let_nobody_begin(&self.farewell.addresses);
+                self.notifier.stopping();
+                Some(sockets)
+            }
+        };
+        self.life.enter(phase);
+        let grace = self.reload.grace();
+        self.farewell.exit(left, shutdown, grace, &mut signals).await
+    }
+
+    /// Does what signals ask for until one ends the process; how it is to end.
+    async fn until_end(&mut self, signals: &mut Signals, sockets: &Sockets) -> Phase {
+        loop {
+            match signals.next().await {
+                Signal::Reload => {
+                    self.notifier.reloading();
+                    self.reload.run();
+                    self.notifier.ready();
+                }
+                Signal::HandOver => {
+                    let handed_over = select! {
+                        end = self.hand_over(sockets) => end,
+                        signal = signals.end() => match signal {
+                            Signal::Exit => self.exit(),
+                            // Another process may hold the sockets by now.
+                            _ => Some(Phase::HandedOver),
+                        },
+                    };
+                    if let Some(phase) = handed_over {
+                        return phase;
+                    }
+                }
+                Signal::Drain => {
+                    log::info!(
+                        "SIGTERM: no new clients; up to {:?} for those there are",
+                        self.reload.grace()
+                    );
+                    return Phase::Draining;
+                }
+                Signal::Exit => self.exit(),
+            }
+        }
+    }
+
+    fn exit(&self) -> ! {
+        exit(self.farewell.pid_file.as_deref())
+    }
+
+    /// How the process is to end, if it is.
+    async fn hand_over(&self, sockets: &Sockets) -> Option<Phase> {
+        match give(sockets, &self.sockets.upgrade_sock, self.sockets.waits.running).await {
+            Given::Taken => {
+                log::info!(
+                    "SIGQUIT: another process serves on the sockets; finishing the requests in flight"
+                );
+                Some(Phase::HandedOver)
+            }
+            Given::Nobody => {
+                log::warn!("SIGQUIT: no process came to take the sockets over; ending as on SIGTERM");
+                Some(Phase::Draining)
+            }
+            Given::Failed(error) => {
+                log::error!("SIGQUIT: the sockets were not taken over, this process goes on: {error}");
+                None
+            }
+        }
+    }
+}
+
+/// Tells systemd which revision serves, and that the process lives, as long as it serves.
+async fn report(live: Arc<Live>, notifier: Arc<Notifier>, life: Life) {
+    let mut looks = interval(Duration::from_secs(1));
+    let mut beats = notifier.pulse().map(interval);
+    let mut told = None;
+    loop {
+        select! {
+            _ = looks.tick() => {
+                let revision = live.configuration().revision;
+                if revision != told {
+                    told = revision;
+                    notifier.status(&format!("serving revision {}", revision.unwrap_or_default()));
+                }
+            }
+            () = beat(&mut beats) => notifier.alive(),
+            () = life.reached(|phase| phase.is_ending()) => return,
+        }
+    }
+}
+
+/// The next beat; there is none if nobody listens to them.
+async fn beat(beats: &mut Option<Interval>) {
+    match beats {
+        Some(beats) => drop(beats.tick().await),
+        None => pending().await,
+    }
+}
+
+/// Tells the engine to stop its services when the process is to end.
+pub(crate) struct Stop(pub(crate) Life);
+
+#[async_trait]
+impl ShutdownSignalWatch for Stop {
+    async fn recv(&self) -> ShutdownSignal {
+        self.0.reached(|phase| phase.is_ending()).await;
+        // What the engine does besides on the other signals is done here.
+        ShutdownSignal::GracefulTerminate
+    }
+}
+
+/// Ready when the parent of a daemon may exit: the process serves, or nothing is missing but SIGQUIT to the running one.
+pub(crate) struct ReadyForParent(pub(crate) Life);
+
+#[async_trait]
+impl BackgroundService for ReadyForParent {
+    async fn start_with_ready_notifier(&self, _: ShutdownWatch, ready: ServiceReadyNotifier) {
+        self.0.reached(|phase| *phase != Phase::Starting).await;
+        ready.notify_ready();
+    }
+}
+
+/// A service that goes on while the process drains: it ends with the process, or when another one serves in its place.
+pub(crate) struct Lasting<S> {
+    pub(crate) service: S,
+    pub(crate) life: Life,
+}
+
+#[async_trait]
+impl<S: ServiceWithDependents> ServiceWithDependents for Lasting<S> {
+    async fn start_service(
+        &mut self,
+        fds: Option<ListenFds>,
+        _: ShutdownWatch,
+        listeners_per_fd: usize,
+        ready: ServiceReadyNotifier,
+    ) {
+        let (stop, stopped) = watch::channel(false);
+        let end = async {
+            self.life.reached(|phase| *phase == Phase::HandedOver).await;
+            stop.send_replace(true);
+        };
+        let service = self.service.start_service(fds, stopped, listeners_per_fd, ready);
+        tokio::join!(service, end);
+    }
+
+    fn name(&self) -> &str {
+        self.service.name()
+    }
+
+    fn threads(&self) -> Option<usize> {
+        self.service.threads()
+    }
+}
