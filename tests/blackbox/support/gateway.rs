@@ -165,6 +165,19 @@ impl Gateway {
         self.process.until_exit().await
     }
 
+    /// Waits until it ends by itself.
+    pub(crate) async fn until_exit(mut self) -> Exited {
+        self.process.until_exit().await
+    }
+
+    /// Asks it to end (SIGTERM), waits until it did, and starts it again with the same files and ports.
+    pub(crate) async fn stop_and_start(&mut self) -> Exited {
+        self.signal("TERM");
+        let exited = self.process.until_exit().await;
+        self.restart().await;
+        exited
+    }
+
     /// Starts another process that is to take the sockets over, with the same files.
     pub(crate) fn start_next(&self) -> Running {
         let file = self.directory.path().join("gateway.yaml");

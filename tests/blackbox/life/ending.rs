@@ -4,15 +4,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::support::{Backend, Gateway, Reply, clusters, eventually, get};
-
-const PATIENCE: Duration = Duration::from_secs(10);
-
-const ROUTE: &str = "routes: [{ id: r, to: [{ cluster: c }] }]\n";
+use super::{PATIENCE, objects};
+use crate::support::{Backend, Client, Gateway, Reply, eventually, get};
 
 async fn gateway(backend: &Backend) -> Gateway {
-    let objects = format!("{}{ROUTE}", clusters(&[("c", backend.address())]));
-    Gateway::start(&objects).await
+    Gateway::start(&objects(backend)).await
 }
 
 async fn says_draining(gateway: &Gateway) {
@@ -77,4 +73,67 @@ async fn an_idle_connection_does_not_keep_the_process() {
     let exited = timeout(Duration::from_secs(10), gateway.stop()).await;
     assert_eq!(exited.expect("it ends").code, Some(0));
     assert!(idle.closed().await);
+}
+
+#[tokio::test]
+async fn nobody_new_is_served_once_it_drains() {
+    let backend = Backend::start(|_| Reply::hang()).await;
+    let gateway = gateway(&backend).await;
+    let mut client = gateway.client().await;
+    client.send_request("GET", "/", &[], b"").await.unwrap();
+    eventually("the request is under way", PATIENCE, async || {
+        backend.count() == 1
+    })
+    .await;
+    gateway.signal("TERM");
+    says_draining(&gateway).await;
+    assert!(Client::try_connect(gateway.address()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_is_cut_off_at_grace() {
+    let backend = Backend::start(|_| Reply::hang()).await;
+    for (key, least) in [("grace: 700ms", 700), ("grace_period_seconds: 1", 1000)] {
+        let gateway = Gateway::start_with(&format!("{key}\n"), &objects(&backend)).await;
+        let mut client = gateway.client().await;
+        client.send_request("GET", "/", &[], b"").await.unwrap();
+        let underway = async || gateway.metric("gateway_requests_in_flight", &[]).await > 0.0;
+        eventually("the request is under way", PATIENCE, underway).await;
+        let began = Instant::now();
+        let exited = gateway.stop().await;
+        assert!(began.elapsed() >= Duration::from_millis(least));
+        assert_eq!(exited.code, Some(0), "{exited:?}");
+        assert!(
+            exited.stderr.contains("1 connections are cut off after"),
+            "{exited:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let backend = Backend::start(|_| Reply::hang()).await;
+    for second in ["TERM", "INT"] {
+        let gateway = gateway(&backend).await;
+        let mut client = gateway.client().await;
+        client.send_request("GET", "/", &[], b"").await.unwrap();
+        let underway = async || gateway.metric("gateway_requests_in_flight", &[]).await > 0.0;
+        eventually("the request is under way", PATIENCE, underway).await;
+        gateway.signal("TERM");
+        says_draining(&gateway).await;
+        gateway.signal(second);
+        let exited = gateway.until_exit().await;
+        assert_eq!(exited.code, Some(0), "{exited:?}");
+        assert!(exited.stderr.contains("cut off by a second signal"), "{exited:?}");
+    }
+}
+
+#[tokio::test]
+async fn sigint_ends_it_at_once() {
+    let backend = Backend::start(|_| Reply::hang()).await;
+    let gateway = gateway(&backend).await;
+    let mut client = gateway.client().await;
+    client.send_request("GET", "/", &[], b"").await.unwrap();
+    gateway.signal("INT");
+    assert_eq!(gateway.until_exit().await.code, Some(0));
 }
