@@ -137,3 +137,23 @@ async fn sigint_ends_it_at_once() {
     gateway.signal("INT");
     assert_eq!(gateway.until_exit().await.code, Some(0));
 }
+
+#[tokio::test]
+async fn who_is_at_the_listener_when_the_signal_comes_is_served() {
+    let backend = Backend::text("x").await;
+    let gateway = gateway(&backend).await;
+    // Stopped, so that the kernel takes connections and nobody accepts them.
+    gateway.signal("STOP");
+    let mut clients = Vec::new();
+    for _ in 0..400 {
+        let mut client = gateway.client().await;
+        client.send_request("GET", "/", &[], b"").await.unwrap();
+        clients.push(client);
+    }
+    gateway.signal("TERM");
+    gateway.signal("CONT");
+    for client in &mut clients {
+        assert_eq!(client.read_response("GET").await.unwrap().status, 200);
+    }
+    assert_eq!(gateway.until_exit().await.code, Some(0));
+}
