@@ -10,6 +10,7 @@ mod balancing;
 mod breaking;
 mod command_line;
 mod conditions;
+mod deploying;
 mod edge;
 mod filters;
 mod health;

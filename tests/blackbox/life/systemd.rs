@@ -56,11 +56,19 @@ struct Files {
     _ports: [Port; 2],
 }
 
+impl Files {
+    /// The process id of a daemon.
+    fn pid(&self) -> u32 {
+        let text = std::fs::read_to_string(self.directory.path().join("gateway.pid")).unwrap();
+        text.trim().parse().unwrap()
+    }
+}
+
 fn files(backend: &Backend) -> Files {
     let directory = tempfile::tempdir().unwrap();
     let ports = [Port::reserve(), Port::reserve()];
     let startup = format!(
-        "listeners: [{{ address: \"{}\" }}]\nstore: {{ file: meta.yaml }}\nmanage: {{ address: \"{}\" }}\nupgrade_sock: upgrade.sock\n",
+        "listeners: [{{ address: \"{}\" }}]\nstore: {{ file: meta.yaml }}\nmanage: {{ address: \"{}\" }}\nupgrade_sock: upgrade.sock\npid_file: gateway.pid\nerror_log: error.log\n",
         ports[0].address(),
         ports[1].address()
     );
@@ -138,18 +146,18 @@ async fn the_process_that_took_over_is_the_main_one_before_the_other_lets_go() {
     };
     let before = start(&[]);
     systemd.hears("READY=1").await;
-    let next = start(&["-u"]);
-    eventually("it waits", PATIENCE, async || {
-        next.stderr().contains("ready to take")
-    })
-    .await;
-    let main = format!("READY=1\nMAINPID={}", next.pid());
+    // As the unit does: the command returns when the next process waits for the sockets.
+    assert_eq!(start(&["-u", "-d"]).until_exit().await.code, Some(0));
+    let next: u32 = files.pid();
+    let main = format!("READY=1\nMAINPID={next}");
     assert!(!systemd.heard().contains(&main), "it is not, without the sockets");
     signal(before.pid(), "QUIT");
     assert_eq!(before.until_exit().await.code, Some(0));
     systemd.place(&main);
     // It would be taken for the end of the service.
     assert!(!systemd.heard().iter().any(|message| message.contains("STOPPING")));
+    signal(next, "TERM");
+    systemd.hears("STOPPING=1").await;
 }
 
 #[tokio::test]
