@@ -142,7 +142,7 @@ impl Prepared {
 
     /// Never returns: the process ends itself.
     fn run(self) -> ExitCode {
-        let life = self.process.life.clone();
+        let (life, daemon) = (self.process.life.clone(), self.engine.daemon);
         let mut server = Server::new_with_opt_and_conf(None, self.engine);
         let configuration = server.add_service(background_service("configuration", self.configurator));
         let process = server.add_service(self.process);
@@ -159,9 +159,15 @@ impl Prepared {
             life: life.clone(),
         };
         server.add_service(manage).add_dependency(&process);
-        let came_up = server.add_service(background_service("came up", ReadyForParent(life.clone())));
-        // All that the engine's bootstrap does here is to tell a daemon's parent.
-        server.bootstrap_as_a_service().add_dependency(&came_up);
+        if daemon {
+            let came_up = ReadyForParent {
+                life: life.clone(),
+                parent: std::process::id(),
+            };
+            let came_up = server.add_service(background_service("came up", came_up));
+            // All that the engine's bootstrap does here is to tell a daemon's parent.
+            server.bootstrap_as_a_service().add_dependency(&came_up);
+        }
         server.run(RunArgs {
             shutdown_signal: Box::new(Stop(life)),
         });

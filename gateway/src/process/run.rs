@@ -255,15 +255,34 @@ impl ShutdownSignalWatch for Stop {
     }
 }
 
-/// Ready when the parent of a daemon may exit: the process serves, or nothing is missing but SIGQUIT to the running one.
-pub(crate) struct ReadyForParent(pub(crate) Life);
+/// Ready when the parent of a daemon is to be told: the process serves, or nothing is missing but SIGQUIT to the running one.
+pub(crate) struct ReadyForParent {
+    pub(crate) life: Life,
+    /// The process before the fork.
+    pub(crate) parent: u32,
+}
 
 #[async_trait]
 impl BackgroundService for ReadyForParent {
     async fn start_with_ready_notifier(&self, _: ShutdownWatch, ready: ServiceReadyNotifier) {
-        self.0.reached(|phase| *phase != Phase::Starting).await;
+        self.life.reached(|phase| *phase != Phase::Starting).await;
+        // The engine's parent is told by SIGUSR1 and begins to listen for it only after the fork: too early, it would be killed.
+        while would_be_killed(self.parent) {
+            sleep(Duration::from_millis(10)).await;
+        }
         ready.notify_ready();
     }
+}
+
+/// Whether SIGUSR1 would end that process: it runs and does not catch the signal (`SigCgt` in proc(5)).
+fn would_be_killed(pid: u32) -> bool {
+    const SIGUSR1: u64 = 1 << (10 - 1);
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else {
+        return false;
+    };
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    caught.is_some_and(|mask| mask & SIGUSR1 == 0)
 }
 
 /// A service that goes on while the process drains: it ends with the process, or when another one serves in its place.
