@@ -124,11 +124,7 @@ impl Prepared {
                 reload,
                 farewell: Farewell {
                     clients: clients.clone(),
-                    addresses: startup
-                        .listeners
-                        .iter()
-                        .map(|listener| listener.address)
-                        .collect(),
+                    addresses: startup.client_addresses().collect(),
                     pid_file: engine.daemon.then(|| PathBuf::from(&engine.pid_file)),
                 },
             },
@@ -147,8 +143,8 @@ impl Prepared {
         let configuration = server.add_service(background_service("configuration", self.configurator));
         let process = server.add_service(self.process);
         let mut proxy = Service::new("proxy".to_owned(), self.clients);
-        for listener in &self.startup.listeners {
-            proxy.add_tcp_with_settings(&listener.address.to_string(), TcpSocketOptions::default());
+        for address in self.startup.client_addresses() {
+            proxy.add_tcp_with_settings(&address.to_string(), TcpSocketOptions::default());
         }
         let proxy = server.add_service(proxy);
         proxy.add_dependencies([&configuration, &process]);
@@ -177,8 +173,10 @@ impl Prepared {
 
 /// Where the process listens: for clients, then to be managed.
 fn addresses(startup: &Startup) -> Vec<SocketAddr> {
-    let clients = startup.listeners.iter().map(|listener| listener.address);
-    clients.chain([startup.manage.address]).collect()
+    startup
+        .client_addresses()
+        .chain([startup.manage.address])
+        .collect()
 }
 
 /// The sockets that were bound, or where to take them over.

@@ -13,6 +13,7 @@ mod leave;
 mod notify;
 mod reload;
 mod run;
+mod services;
 mod signals;
 mod sockets;
 mod takeover;
@@ -20,7 +21,8 @@ mod takeover;
 pub(crate) use leave::{Farewell, exit};
 pub(crate) use notify::Notifier;
 pub(crate) use reload::{Adjustable, Reload};
-pub(crate) use run::{Lasting, Origin, Process, ReadyForParent, Stop};
+pub(crate) use run::{Origin, Process};
+pub(crate) use services::{Lasting, ReadyForParent, Stop};
 pub(crate) use sockets::Sockets;
 pub(crate) use takeover::Waits;
 

@@ -19,7 +19,7 @@ use rustix::time::{ClockId, clock_gettime};
 /// Tells systemd, or nobody.
 pub(crate) struct Notifier {
     to: Option<(UnixDatagram, SocketAddr)>,
-    /// How often it wants to hear that the process lives.
+    /// How often it wants to hear that the process lives. What it hears says no more than that the process runs and takes signals.
     pulse: Option<Duration>,
 }
 
@@ -38,6 +38,11 @@ impl Notifier {
                 .map(|micros| Duration::from_micros(micros / 2)),
             to,
         }
+    }
+
+    /// Whether anybody listens.
+    pub(super) fn is_heard(&self) -> bool {
+        self.to.is_some()
     }
 
     /// How often [`Self::alive`] is to be called, if at all.

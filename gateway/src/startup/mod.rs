@@ -263,6 +263,11 @@ fn problems(tree: &Node, flaws: Vec<Flaw>) -> Vec<Problem> {
 }
 
 impl Startup {
+    /// Where clients connect.
+    pub(crate) fn client_addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().map(|listener| listener.address)
+    }
+
     /// Finds what the types do not refuse; gives the manage listener's token.
     fn faults(&self, flaws: &mut Vec<Flaw>) -> Option<String> {
         let mut fault = |pointer: String, message: String| {

@@ -46,6 +46,34 @@ async fn the_process_before_ends_at_once_if_it_is_idle_and_the_manage_listener_i
 }
 
 #[tokio::test]
+async fn two_processes_on_one_file_give_its_states_the_same_numbers() {
+    let backend = Backend::text("x").await;
+    let mut gateway = Gateway::start(&objects(&backend)).await;
+    let next = gateway.start_next();
+    eventually("both read the file", PATIENCE, async || {
+        next.stderr().contains("ready to take")
+    })
+    .await;
+    for number in 2..=6 {
+        gateway.edit(&format!("{}# {number}\n", objects(&backend)));
+        let applied = format!("revision {number} applied");
+        eventually(&applied, PATIENCE, async || {
+            gateway.stderr().contains(&applied) && next.stderr().contains(&applied)
+        })
+        .await;
+    }
+    let kept = std::fs::read_dir(gateway.directory().join("meta.history")).unwrap();
+    let texts = kept.filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().ends_with(".yaml")
+    });
+    assert_eq!(texts.count(), 6);
+    drop(next);
+    gateway.upgrade().await;
+    assert_eq!(gateway.metric("gateway_config_revision", &[]).await, 6.0);
+}
+
+#[tokio::test]
 async fn a_next_process_that_cannot_serve_takes_nothing() {
     let backend = Backend::text("x").await;
     let gateway = Gateway::start(&objects(&backend)).await;
