@@ -141,7 +141,11 @@ impl Prepared {
         let (life, daemon) = (self.process.life.clone(), self.engine.daemon);
         let mut server = Server::new_with_opt_and_conf(None, self.engine);
         let configuration = server.add_service(background_service("configuration", self.configurator));
+        let takes_over = self.process.sockets.bound.is_none();
         let process = server.add_service(self.process);
+        if takes_over {
+            process.add_dependency(&configuration);
+        }
         let mut proxy = Service::new("proxy".to_owned(), self.clients);
         for address in self.startup.client_addresses() {
             proxy.add_tcp_with_settings(&address.to_string(), TcpSocketOptions::default());

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::live::Live;
 
-/// Owns the life of the process, from its sockets to its exit.
+/// Owns the life of the process, from its sockets to its exit. One that takes over begins when the store was asked for the first time.
 pub(crate) struct Process {
     pub(crate) life: Life,
     pub(crate) live: Arc<Live>,
@@ -89,7 +89,9 @@ impl Process {
             sockets.lend(&fds)?;
         }
         ready.notify_ready();
-        self.revision(|| true).await;
+        while self.live.snapshot().is_none() {
+            sleep(Duration::from_millis(10)).await;
+        }
         self.life.enter(Phase::Serving);
         self.notifier.ready();
         if self.notifier.is_heard() {
@@ -103,16 +105,12 @@ impl Process {
         Ok(sockets)
     }
 
-    /// The running process's sockets, taken only by a process that could serve at once.
+    /// The running process's sockets, taken only by a process that could serve at once: the store was asked before this begins.
     async fn take_over(&self) -> io::Result<(Sockets, Predecessor)> {
-        if !self
-            .revision(|| self.live.configuration().store_error.is_none())
-            .await
-        {
+        if self.live.snapshot().is_none() {
             let why = self.live.configuration().store_error.unwrap_or_default();
-            return Err(io::Error::other(format!(
-                "no configuration, and the running process has one: {why}"
-            )));
+            let why = format!("no configuration, and the running process has one: {why}");
+            return Err(io::Error::other(why));
         }
         let waiting = Waiting::at(&self.sockets.upgrade_sock)?;
         self.life.enter(Phase::Waiting);
@@ -120,22 +118,12 @@ impl Process {
         let (given, predecessor) = select! {
             taken = waiting.take() => taken?,
             () = sleep(self.sockets.waits.next) => {
-                let why = format!("no process handed its sockets over within {:?}; is one running? if not, leave -u out", self.sockets.waits.next);
+                let wait = self.sockets.waits.next;
+                let why = format!("no process handed its sockets over within {wait:?}; is one running? if not, leave -u out");
                 return Err(io::Error::new(io::ErrorKind::TimedOut, why));
             }
         };
         Ok((Sockets::adopt(given, &self.sockets.addresses)?, predecessor))
-    }
-
-    /// Waits for a revision to be applied, as long as `patient` is true; whether there is one.
-    async fn revision(&self, patient: impl Fn() -> bool) -> bool {
-        while self.live.snapshot().is_none() {
-            if !patient() {
-                return false;
-            }
-            sleep(Duration::from_millis(10)).await;
-        }
-        true
     }
 
     /// From serving to the exit.
