@@ -32,6 +32,14 @@ impl ProxyGuard {
         }
     }
 
+    /// The same proxy under another limit: what is under way counts on.
+    pub(crate) fn with(&self, limit: &model::Limit) -> Self {
+        Self {
+            limit: Limit::new(limit, Scope::Proxy),
+            limiter: self.limiter.clone(),
+        }
+    }
+
     /// A place among the requests of this proxy, waited for where there is a queue.
     pub(crate) async fn enter(&self, now: Moment) -> Result<Entered, Exceeded> {
         enter(&self.limiter, &self.limit, now).await

@@ -1,39 +1,32 @@
 //! Puts a gateway together and runs it.
 
-use std::{
-    net::TcpListener,
-    process::ExitCode,
-    sync::{Arc, atomic::AtomicBool},
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Instant};
 
-use async_trait::async_trait;
-use meta::{
-    pattern::MergeSlashes,
-    store::{FileStore, Store},
-};
+use arc_swap::ArcSwap;
+use meta::store::{FileStore, Store};
 use pingora_core::{
+    apps::http_app::HttpServer,
     listeners::TcpSocketOptions,
-    server::{Server, ShutdownWatch, configuration::Opt},
-    services::{
-        background::{BackgroundService, background_service},
-        listening::Service,
-    },
+    server::{RunArgs, Server, configuration::ServerConf},
+    services::{background::background_service, listening::Service},
 };
 
 use crate::{
-    admission::ProxyGuard,
     aggregate::Room,
     commandline,
-    edge::{Connections, Open, TrustedProxies},
+    edge::{Connections, Open},
     filters::{Filter, Filters},
     live::{Configurator, Live},
     manage::ManageApp,
     metrics::Metrics,
     mirror::Mirrors,
-    proxy::Proxy,
+    process::{
+        Adjustable, Farewell, Lasting, Life, Notifier, Origin, Process, ReadyForParent, Reload, Sockets,
+        Stop, Waits,
+    },
+    proxy::{Proxy, Terms},
     share::{Answers, NodeSharing, RouteSharing},
-    startup::{Settings, Startup},
+    startup::{self, Settings, Startup},
 };
 
 /// A gateway to be run, with the filters it knows.
@@ -69,66 +62,155 @@ impl Builder {
     }
 
     /// Runs until a signal ends it. Returns only if it cannot start.
-    pub(crate) fn serve(self, settings: Settings, upgrade: bool) -> ExitCode {
-        if let Err(busy) = free(&settings, upgrade) {
-            eprintln!("{busy}");
-            return ExitCode::FAILURE;
+    pub(crate) fn serve(self, settings: Settings, start: Start) -> ExitCode {
+        match Prepared::new(settings, start, self.filters) {
+            Ok(prepared) => prepared.run(),
+            Err((problem, code)) => {
+                eprintln!("{problem}");
+                code
+            }
         }
+    }
+}
+
+/// How a process is started.
+#[derive(Default)]
+pub(crate) struct Start {
+    /// The start-up file.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) daemon: bool,
+    /// Whether the sockets of the running process are to be taken over.
+    pub(crate) upgrade: bool,
+}
+
+/// A gateway of which everything is done that can fail while there is somebody to tell: before a daemon's fork. Threads would not
+/// survive that, so there are none yet.
+struct Prepared {
+    startup: Startup,
+    engine: ServerConf,
+    manage: ManageApp,
+    clients: Connections<Proxy>,
+    configurator: Configurator,
+    process: Process,
+}
+
+impl Prepared {
+    fn new(settings: Settings, start: Start, filters: Filters) -> Result<Self, (String, ExitCode)> {
+        let fails = |error: std::io::Error| (error.to_string(), ExitCode::FAILURE);
+        let store = store(&settings.startup).map_err(|problem| (problem, ExitCode::from(EXIT_CONFIG)))?;
+        let parts = Parts::new(&settings.startup);
+        let file = start.file.map(std::path::absolute).transpose().map_err(fails)?;
+        let mut reload = Reload::new(file, &settings, parts.adjustable());
         let Settings {
             startup,
             engine,
             manage_token,
         } = settings;
-        if !startup.store.file.exists() {
-            eprintln!(
-                "{}: there is no such file: an empty configuration is {{}}",
-                startup.store.file.display()
-            );
-            return ExitCode::from(EXIT_CONFIG);
+        let engine = startup::to_run(engine, start.daemon).map_err(fails)?;
+        if engine.daemon {
+            reload.error_log = engine.error_log.as_ref().map(PathBuf::from);
         }
-        let store: Arc<dyn Store> = Arc::new(FileStore::new(&startup.store.file));
-        let opt = Opt {
-            upgrade,
-            daemon: engine.daemon,
-            ..Opt::default()
+        let sockets = match start.upgrade {
+            true => None,
+            false => Some(Sockets::bind(&addresses(&startup)).map_err(fails)?),
         };
-        let mut server = Server::new_with_opt_and_conf(opt, engine);
-        server.bootstrap();
+        let clients = parts.clients();
+        Ok(Self {
+            process: Process {
+                life: parts.life.clone(),
+                live: parts.live.clone(),
+                sockets: origin(sockets, &startup, &engine),
+                notifier: Arc::new(Notifier::from_environment()),
+                reload,
+                farewell: Farewell {
+                    clients: clients.clone(),
+                    addresses: startup.client_addresses().collect(),
+                    pid_file: engine.daemon.then(|| PathBuf::from(&engine.pid_file)),
+                },
+            },
+            configurator: parts.configurator(store, filters),
+            manage: parts.manage(manage_token),
+            clients,
+            startup,
+            engine,
+        })
+    }
 
-        let parts = Parts::new(&startup);
-        let configurator = Configurator {
-            live: parts.live.clone(),
-            store,
-            filters: self.filters,
-            metrics: parts.metrics.clone(),
-        };
-        let configuration = server.add_service(background_service("configuration", configurator));
-
-        let open = Arc::new(Open::default());
-        let connections = Connections {
-            proxy: parts.proxy(&startup),
-            open: open.clone(),
-        };
-        let mut service = Service::new("proxy".to_owned(), connections);
-        for listener in &startup.listeners {
-            service.add_tcp_with_settings(&listener.address.to_string(), TcpSocketOptions::default());
+    /// Never returns: the process ends itself.
+    fn run(self) -> ExitCode {
+        let (life, daemon) = (self.process.life.clone(), self.engine.daemon);
+        let mut server = Server::new_with_opt_and_conf(None, self.engine);
+        let configuration = server.add_service(background_service("configuration", self.configurator));
+        let takes_over = self.process.sockets.bound.is_none();
+        let process = server.add_service(self.process);
+        if takes_over {
+            process.add_dependency(&configuration);
         }
-        server.add_service(service).add_dependency(&configuration);
-
-        let manage = parts.manage(&startup, manage_token);
-        let mut service = Service::new("manage".to_owned(), manage_server(manage));
-        service.add_tcp(&startup.manage.address.to_string());
-        server.add_service(service);
-        server.add_service(background_service("leave", Leave { open }));
-        server.run_forever()
+        let mut proxy = Service::new("proxy".to_owned(), self.clients);
+        for address in self.startup.client_addresses() {
+            proxy.add_tcp_with_settings(&address.to_string(), TcpSocketOptions::default());
+        }
+        let proxy = server.add_service(proxy);
+        proxy.add_dependencies([&configuration, &process]);
+        let mut manage = Service::new("manage".to_owned(), HttpServer::new_app(self.manage));
+        manage.add_tcp(&self.startup.manage.address.to_string());
+        let manage = Lasting {
+            service: manage,
+            life: life.clone(),
+        };
+        server.add_service(manage).add_dependency(&process);
+        if daemon {
+            let came_up = ReadyForParent {
+                life: life.clone(),
+                parent: std::process::id(),
+            };
+            let came_up = server.add_service(background_service("came up", came_up));
+            // All that the engine's bootstrap does here is to tell a daemon's parent.
+            server.bootstrap_as_a_service().add_dependency(&came_up);
+        }
+        server.run(RunArgs {
+            shutdown_signal: Box::new(Stop(life)),
+        });
+        ExitCode::FAILURE
     }
 }
 
-/// What the proxy serves with and the manage listener tells of.
+/// Where the process listens: for clients, then to be managed.
+fn addresses(startup: &Startup) -> Vec<SocketAddr> {
+    startup
+        .client_addresses()
+        .chain([startup.manage.address])
+        .collect()
+}
+
+/// The sockets that were bound, or where to take them over.
+fn origin(bound: Option<Sockets>, startup: &Startup, engine: &ServerConf) -> Origin {
+    Origin {
+        bound,
+        addresses: addresses(startup),
+        upgrade_sock: PathBuf::from(&engine.upgrade_sock),
+        waits: Waits::of(engine.upgrade_sock_connect_accept_max_retries),
+    }
+}
+
+/// The store the start-up file names; an error if there is nothing to begin with.
+fn store(startup: &Startup) -> Result<Arc<dyn Store>, String> {
+    let file = &startup.store.file;
+    if file.exists() {
+        return Ok(Arc::new(FileStore::new(file)));
+    }
+    Err(format!(
+        "{}: there is no such file: an empty configuration is {{}}",
+        file.display()
+    ))
+}
+
+/// What the proxy serves with, the manage listener tells of, and a changed start-up file reaches.
 struct Parts {
+    life: Life,
     live: Arc<Live>,
     metrics: Arc<Metrics>,
-    guard: Option<Arc<ProxyGuard>>,
+    terms: Arc<ArcSwap<Terms>>,
     room: Arc<Room>,
     answers: Arc<Answers>,
 }
@@ -137,12 +219,10 @@ impl Parts {
     fn new(startup: &Startup) -> Self {
         let aggregation = startup.aggregation;
         Self {
+            life: Life::new(),
             live: Arc::new(Live::new()),
             metrics: Arc::default(),
-            guard: startup
-                .limit
-                .as_ref()
-                .map(|limit| Arc::new(ProxyGuard::new(limit))),
+            terms: Arc::new(ArcSwap::from_pointee(Terms::new(startup))),
             room: Room::new(
                 aggregation.max_calls.get() as usize,
                 aggregation.max_bytes.get() as usize,
@@ -151,81 +231,49 @@ impl Parts {
         }
     }
 
-    fn proxy(&self, startup: &Startup) -> Proxy {
-        Proxy {
+    fn clients(&self) -> Connections<Proxy> {
+        let proxy = Proxy {
             live: self.live.clone(),
             metrics: self.metrics.clone(),
             mirrors: Arc::new(Mirrors::default()),
-            trusted: TrustedProxies::new(startup.trusted_proxies.clone()),
-            slashes: match startup.merge_slashes {
-                true => MergeSlashes::Yes,
-                false => MergeSlashes::No,
-            },
-            guard: self.guard.clone(),
+            terms: self.terms.clone(),
             room: self.room.clone(),
             node_sharing: Arc::new(NodeSharing::new(self.answers.clone())),
             route_sharing: RouteSharing::new(self.answers.clone()),
+        };
+        Connections {
+            proxy: Arc::new(proxy),
+            open: Arc::new(Open::default()),
         }
     }
 
-    fn manage(self, startup: &Startup, token: Option<String>) -> ManageApp {
+    fn configurator(&self, store: Arc<dyn Store>, filters: Filters) -> Configurator {
+        Configurator {
+            live: self.live.clone(),
+            store,
+            filters,
+            metrics: self.metrics.clone(),
+        }
+    }
+
+    fn adjustable(&self) -> Adjustable {
+        Adjustable {
+            terms: self.terms.clone(),
+            room: self.room.clone(),
+            answers: self.answers.clone(),
+        }
+    }
+
+    fn manage(self, token: Option<String>) -> ManageApp {
         ManageApp {
+            life: self.life,
             live: self.live,
             metrics: self.metrics,
-            guard: self.guard,
+            terms: self.terms,
             room: self.room,
             answers: self.answers,
             token,
-            listeners: startup
-                .listeners
-                .iter()
-                .map(|listener| listener.address)
-                .collect(),
             started: Instant::now(),
-            listening: AtomicBool::new(false),
-        }
-    }
-}
-
-fn manage_server(app: ManageApp) -> pingora_core::apps::http_app::HttpServer<ManageApp> {
-    pingora_core::apps::http_app::HttpServer::new_app(app)
-}
-
-/// Whether every address can be listened on. The engine would go on without a listener; a process that cannot serve ends instead.
-fn free(settings: &Settings, upgrade: bool) -> Result<(), String> {
-    if upgrade {
-        // The addresses are the running process's, which hands them over.
-        return Ok(());
-    }
-    let manage = std::iter::once(settings.startup.manage.address);
-    for address in settings
-        .startup
-        .listeners
-        .iter()
-        .map(|listener| listener.address)
-        .chain(manage)
-    {
-        TcpListener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    }
-    Ok(())
-}
-
-/// Ends the process after a signal to stop as soon as no client is connected, which is a second after the last request that was in
-/// flight. The engine itself would sleep its grace period in full; whoever is not done by its end is cut off.
-struct Leave {
-    open: Arc<Open>,
-}
-
-#[async_trait]
-impl BackgroundService for Leave {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
-        let _ = shutdown.changed().await;
-        loop {
-            // First a moment for what has been accepted and not begun.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            if self.open.count() == 0 {
-                std::process::exit(0);
-            }
         }
     }
 }

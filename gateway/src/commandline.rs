@@ -7,7 +7,7 @@ use meta::{check::check, document::Document, plan::Plan, problem::Severity};
 
 use crate::{
     Builder,
-    builder::EXIT_CONFIG,
+    builder::{EXIT_CONFIG, Start},
     quickstart,
     startup::{Settings, in_file},
 };
@@ -57,7 +57,7 @@ pub(crate) fn run(builder: Builder) -> ExitCode {
             .print();
         return ExitCode::from(2);
     };
-    let mut settings = match Settings::read(&file) {
+    let settings = match Settings::read(&file) {
         Ok(settings) => settings,
         Err(bad) => {
             eprintln!("{bad}");
@@ -67,9 +67,13 @@ pub(crate) fn run(builder: Builder) -> ExitCode {
     if arguments.test {
         return test(&builder, &file, &settings);
     }
-    settings.engine.daemon |= arguments.daemon;
     start_log();
-    builder.serve(settings, arguments.upgrade)
+    let start = Start {
+        file: Some(file),
+        daemon: arguments.daemon,
+        upgrade: arguments.upgrade,
+    };
+    builder.serve(settings, start)
 }
 
 /// Prints what is wrong with the objects.

@@ -12,7 +12,7 @@
 //!
 //! Reading order: [`proxy`], [`router`], [`admission`], [`attempts`], [`exchange`], [`cluster`], [`aggregate`], [`share`], [`snapshot`], [`live`], then what protects:
 //! [`limiter`], [`breaker`], [`statistics`]; what they need: [`edge`], [`filters`], [`split`], [`rewrite`], [`mirror`], [`detached`], [`relay`], [`refusal`],
-//! [`metrics`], [`clock`], [`kept`]; and around them [`startup`], [`manage`], [`builder`], [`commandline`], [`quickstart`].
+//! [`metrics`], [`clock`], [`kept`]; and around them [`startup`], [`manage`], [`process`], [`builder`], [`commandline`], [`quickstart`].
 
 // The names above are a map for whoever reads the source, where private modules can be followed too.
 #![allow(rustdoc::private_intra_doc_links)]
@@ -38,6 +38,7 @@ mod live;
 mod manage;
 mod metrics;
 mod mirror;
+mod process;
 mod proxy;
 mod quickstart;
 pub mod refusal;

@@ -8,7 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Builder, builder::EXIT_CONFIG, startup::Settings};
+use crate::{
+    Builder,
+    builder::{EXIT_CONFIG, Start},
+    startup::Settings,
+};
 
 const STARTUP: &str = include_str!("../../conf/quickstart/gateway.yaml");
 const OBJECTS: &str = include_str!("../../conf/quickstart/meta.yaml");
@@ -49,7 +53,7 @@ pub(crate) fn run(builder: Builder) -> ExitCode {
     if let Some(listener) = listener {
         std::thread::spawn(move || tell_when_ready(listener, manage));
     }
-    let code = builder.serve(settings, false);
+    let code = builder.serve(settings, Start::default());
     drop(services);
     code
 }

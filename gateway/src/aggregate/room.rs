@@ -10,9 +10,9 @@ use std::sync::{
 #[derive(Debug)]
 pub(crate) struct Room {
     calls: AtomicUsize,
-    most_calls: usize,
+    most_calls: AtomicUsize,
     bytes: AtomicUsize,
-    most_bytes: usize,
+    most_bytes: AtomicUsize,
 }
 
 /// There is no room left.
@@ -23,15 +23,21 @@ impl Room {
     pub(crate) fn new(most_calls: usize, most_bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             calls: AtomicUsize::new(0),
-            most_calls,
+            most_calls: AtomicUsize::new(most_calls),
             bytes: AtomicUsize::new(0),
-            most_bytes,
+            most_bytes: AtomicUsize::new(most_bytes),
         })
+    }
+
+    /// Makes the room larger or smaller; who is in it stays, and in one that shrank nobody enters before enough have left.
+    pub(crate) fn resize(&self, most_calls: usize, most_bytes: usize) {
+        self.most_calls.store(most_calls, Relaxed);
+        self.most_bytes.store(most_bytes, Relaxed);
     }
 
     /// A place for a call, which holds no bytes yet.
     pub(crate) fn enter(self: &Arc<Self>) -> Result<Place, Full> {
-        if self.calls.fetch_add(1, Relaxed) >= self.most_calls {
+        if self.calls.fetch_add(1, Relaxed) >= self.most_calls.load(Relaxed) {
             self.calls.fetch_sub(1, Relaxed);
             return Err(Full);
         }
@@ -85,7 +91,7 @@ impl Held {
     pub(crate) fn set(&mut self, bytes: usize) -> Result<(), Full> {
         if bytes > self.bytes {
             let more = bytes - self.bytes;
-            if self.room.bytes.fetch_add(more, Relaxed) + more > self.room.most_bytes {
+            if self.room.bytes.fetch_add(more, Relaxed) + more > self.room.most_bytes.load(Relaxed) {
                 self.room.bytes.fetch_sub(more, Relaxed);
                 return Err(Full);
             }
@@ -134,5 +140,19 @@ mod tests {
         assert_eq!(room.taken(), (0, 40));
         drop(kept);
         assert_eq!(room.taken(), (0, 0));
+    }
+
+    #[test]
+    fn a_room_that_shrinks_lets_nobody_in_before_enough_have_left() {
+        let room = Room::new(2, 100);
+        let (mut first, second) = (room.enter().unwrap(), room.enter().unwrap());
+        first.bytes().set(80).unwrap();
+        room.resize(1, 50);
+        assert_eq!(room.enter().unwrap_err(), Full);
+        assert_eq!(first.bytes().set(81), Err(Full));
+        drop((first, second));
+        let mut third = room.enter().unwrap();
+        third.bytes().set(50).unwrap();
+        assert_eq!(third.bytes().set(51), Err(Full));
     }
 }

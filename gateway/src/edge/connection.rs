@@ -29,13 +29,22 @@ const KEPT_SECONDS: u64 = 60;
 
 /// How long a connection without a request is left open once the process is to end. A client may have sent a request already, or be
 /// about to on a connection it was promised would be kept: closed at once, such a request would be lost. One that comes is answered,
-/// with `Connection: close`.
+/// with `Connection: close`; one whose head is not whole by then is lost with its connection.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves the connections of clients with a proxy's `request_filter`, which answers every request itself.
 pub(crate) struct Connections<P> {
-    pub(crate) proxy: P,
+    pub(crate) proxy: Arc<P>,
     pub(crate) open: Arc<Open>,
+}
+
+impl<P> Clone for Connections<P> {
+    fn clone(&self) -> Self {
+        Self {
+            proxy: self.proxy.clone(),
+            open: self.open.clone(),
+        }
+    }
 }
 
 /// How many connections of clients are open.

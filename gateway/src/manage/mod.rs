@@ -7,26 +7,24 @@ mod order;
 use std::{
     fmt::Write,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Instant,
 };
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::{Response, StatusCode, header};
 use meta::model::Kind;
 use pingora_core::{apps::http_app::ServeHttp, protocols::http::ServerSession};
 use serde_json::json;
-use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
-    admission::ProxyGuard,
     aggregate::Room,
     clock::Moment,
     live::Live,
     metrics::Metrics,
+    process::{Life, Phase},
+    proxy::Terms,
     share::Answers,
     statistics::{Buckets, Statistics},
 };
@@ -35,18 +33,16 @@ use crate::{
 pub(crate) struct ManageApp {
     pub(crate) live: Arc<Live>,
     pub(crate) metrics: Arc<Metrics>,
-    /// The limit of the whole proxy, if there is one.
-    pub(crate) guard: Option<Arc<ProxyGuard>>,
+    /// What every request is served on, the limit of the whole proxy among it.
+    pub(crate) terms: Arc<ArcSwap<Terms>>,
     /// What all aggregations together hold.
     pub(crate) room: Arc<Room>,
     /// What all caches together hold.
     pub(crate) answers: Arc<Answers>,
     /// What everything but `/livez` and `/readyz` asks for, if anything.
     pub(crate) token: Option<String>,
-    pub(crate) listeners: Vec<SocketAddr>,
+    pub(crate) life: Life,
     pub(crate) started: Instant,
-    /// Every listener was seen to accept once.
-    pub(crate) listening: AtomicBool,
 }
 
 #[async_trait]
@@ -76,7 +72,7 @@ impl ServeHttp for ManageApp {
         let steps: Vec<&str> = path.split('/').skip(1).collect();
         match steps.as_slice() {
             ["livez"] => plain(StatusCode::OK, "ok\n"),
-            ["readyz"] => self.ready().await,
+            ["readyz"] => self.ready(),
             ["metrics"] => self.metrics(),
             ["status"] => self.status(),
             ["stats"] => self.stats(&self.metrics.statistics, head.uri.query()),
@@ -116,32 +112,18 @@ impl ManageApp {
         differing == 0 && given.len() == token.len()
     }
 
-    /// Ready: every listener accepts and a revision is applied.
-    async fn ready(&self) -> Response<Vec<u8>> {
-        if self.live.snapshot().is_none() {
-            let why = self.live.configuration().store_error.unwrap_or_default();
-            return plain(
-                StatusCode::SERVICE_UNAVAILABLE,
-                &format!("no configuration yet {why}\n"),
-            );
-        }
-        if !self.listening.load(Relaxed) {
-            for listener in &self.listeners {
-                let reachable = timeout(
-                    Duration::from_millis(500),
-                    TcpStream::connect(reachable(*listener)),
-                )
-                .await;
-                if !matches!(reachable, Ok(Ok(_))) {
-                    return plain(
-                        StatusCode::SERVICE_UNAVAILABLE,
-                        &format!("{listener} does not accept yet\n"),
-                    );
-                }
+    /// Ready: every listener accepts, a revision is applied, and the process was not told to end.
+    fn ready(&self) -> Response<Vec<u8>> {
+        let not_yet = |why: &str| plain(StatusCode::SERVICE_UNAVAILABLE, &format!("{why}\n"));
+        match self.life.phase() {
+            Phase::Serving => plain(StatusCode::OK, "ready\n"),
+            Phase::Draining | Phase::HandedOver => not_yet("draining"),
+            Phase::Starting | Phase::Waiting if self.live.snapshot().is_none() => {
+                let why = self.live.configuration().store_error.unwrap_or_default();
+                not_yet(&format!("no configuration yet {why}"))
             }
-            self.listening.store(true, Relaxed);
+            Phase::Starting | Phase::Waiting => not_yet("the listeners do not accept yet"),
         }
-        plain(StatusCode::OK, "ready\n")
     }
 
     /// Holds a breaker in a state, or lets go of it.
@@ -226,7 +208,7 @@ impl ManageApp {
             "uptime_seconds": self.started.elapsed().as_secs(),
             "in_flight": self.metrics.in_flight(),
             "configuration": self.live.configuration(),
-            "limit": self.guard.as_ref().map(|guard| guard.status(now)),
+            "limit": self.terms.load().guard.as_ref().map(|guard| guard.status(now)),
             "servers": self.live.servers(),
             "clusters": self.live.clusters(now),
             "routes": self.live.routes(Kind::Route, now),

@@ -55,7 +55,7 @@ impl Proxy {
             let details = Details::of("an HTTP/1.1 request needs a Host");
             return Decision::Refuse(Denial::new(Refusal::BadRequest, details), None);
         }
-        let request = Request::new(head, caller.client, self.slashes);
+        let request = Request::new(head, caller.client, caller.slashes);
         let accepts = |route: &Arc<Route>, params: &_| route.accepts(&request.candidate(params));
         let (route, params) =
             match snapshot
@@ -95,7 +95,7 @@ impl Proxy {
                 session.req_header_mut(),
                 &matched.params,
                 caller.client,
-                self.slashes,
+                caller.slashes,
             );
             match filter.request(&mut request) {
                 Verdict::GoOn => {}

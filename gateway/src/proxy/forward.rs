@@ -130,14 +130,13 @@ impl Proxy {
             deadline: deadline(plan, caller),
             avoided: None,
         };
-        let peer_is_trusted = self.trusted.contains(caller.peer);
         let start = |body: &ClientBody<'_>, connection: &mut Connection<TcpStream>, framing| {
             let head = body.session.req_header();
             let forwarding = Forwarding {
                 head,
                 id: &caller.id,
                 peer: caller.peer,
-                peer_is_trusted,
+                peer_is_trusted: caller.peer_is_trusted,
             };
             let target = plan
                 .target
@@ -167,7 +166,7 @@ impl Proxy {
 
     /// When the request set out for its cluster: whoever may have waited for a place before must not count that as the server's.
     fn began(&self, route: &Route, caller: &Caller) -> Instant {
-        let proxy_queues = self.guard.as_ref().is_some_and(|guard| guard.has_queue());
+        let proxy_queues = caller.guard.as_ref().is_some_and(|guard| guard.has_queue());
         let route_queues = route.guard.as_ref().is_some_and(|guard| guard.has_queue());
         if proxy_queues || route_queues {
             Instant::now()

@@ -191,7 +191,7 @@ impl Proxy {
             head: session.req_header(),
             id: &caller.id,
             peer: caller.peer,
-            peer_is_trusted: self.trusted.contains(caller.peer),
+            peer_is_trusted: caller.peer_is_trusted,
         };
         let usual = FieldBlock::new(|to| {
             write_usual(forwarding.head, to)?;

@@ -5,6 +5,7 @@ mod decide;
 mod forward;
 mod gather;
 mod shared;
+mod terms;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -12,6 +13,7 @@ use std::{
     time::Instant,
 };
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use meta::pattern::MergeSlashes;
 use pingora::{Error, ErrorType};
@@ -23,7 +25,7 @@ use crate::{
     admission::{ProxyGuard, RoutePass},
     aggregate::Room,
     clock::Moment,
-    edge::{Request, RequestId, SavedParams, TrustedProxies},
+    edge::{Request, RequestId, SavedParams},
     filters::Answer,
     limiter::{Entered, Exceeded},
     live::Live,
@@ -36,14 +38,15 @@ use crate::{
 };
 use decide::{Decision, Matched};
 
+pub(crate) use terms::Terms;
+
 /// The proxy as the engine knows it.
 pub(crate) struct Proxy {
     pub(crate) live: Arc<Live>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) mirrors: Arc<Mirrors>,
-    pub(crate) trusted: TrustedProxies,
-    pub(crate) slashes: MergeSlashes,
-    pub(crate) guard: Option<Arc<ProxyGuard>>,
+    /// Replaced as a whole when the start-up file is read again.
+    pub(crate) terms: Arc<ArcSwap<Terms>>,
     /// What all aggregations together may hold.
     pub(crate) room: Arc<Room>,
     pub(crate) node_sharing: Arc<NodeSharing>,
@@ -53,7 +56,11 @@ pub(crate) struct Proxy {
 /// What is known of a request before anything is done about it.
 struct Caller {
     peer: IpAddr,
+    peer_is_trusted: bool,
     client: IpAddr,
+    slashes: MergeSlashes,
+    /// The limit of the whole proxy, if it has one.
+    guard: Option<Arc<ProxyGuard>>,
     id: RequestId,
     started: Instant,
     /// The same moment.
@@ -95,7 +102,7 @@ impl Proxy {
 
     /// A place among the requests of the proxy, if they are limited.
     async fn enter(&self, caller: &Caller) -> Result<Option<Entered>, Exceeded> {
-        match &self.guard {
+        match &caller.guard {
             None => Ok(None),
             Some(guard) => guard.enter(caller.arrived).await.map(Some),
         }
@@ -156,9 +163,13 @@ impl Proxy {
             address.ip().to_canonical()
         });
         let (head, started) = (session.req_header(), Instant::now());
+        let terms = self.terms.load();
         Caller {
             peer,
-            client: self.trusted.client(peer, &head.headers),
+            peer_is_trusted: terms.trusted.contains(peer),
+            client: terms.trusted.client(peer, &head.headers),
+            slashes: terms.slashes,
+            guard: terms.guard.clone(),
             id: RequestId::of(head),
             started,
             arrived: Moment::of(started),
@@ -167,7 +178,7 @@ impl Proxy {
 
     /// The request as the route's templates see it.
     fn request<'s>(&self, session: &'s Session, caller: &Caller, params: &'s SavedParams) -> Request<'s> {
-        Request::new(session.req_header(), caller.client, self.slashes).with_params(params)
+        Request::new(session.req_header(), caller.client, caller.slashes).with_params(params)
     }
 
     async fn answer(

@@ -161,7 +161,7 @@ impl Proxy {
             head: head.clone(),
             id: caller.id.clone(),
             peer: caller.peer,
-            peer_is_trusted: self.trusted.contains(caller.peer),
+            peer_is_trusted: caller.peer_is_trusted,
             hash: plan.hash,
             retry: retry(plan).cloned(),
             class: plan.matched.route.class,

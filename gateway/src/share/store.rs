@@ -79,7 +79,7 @@ pub(crate) enum Found {
 /// not see answers that were evicted while being sent.
 pub(crate) struct Answers {
     kept: sync::Cache<Key, Arc<Stored>, InBytes, RandomState>,
-    largest: u64,
+    largest: AtomicU64,
     hits: AtomicU64,
     stale_hits: AtomicU64,
     misses: AtomicU64,
@@ -146,11 +146,17 @@ impl Answers {
             .expect("both capacities are set");
         Self {
             kept: sync::Cache::with_options(options, InBytes, RandomState::default(), Default::default()),
-            largest: max_bytes / LARGEST,
+            largest: AtomicU64::new(max_bytes / LARGEST),
             hits: AtomicU64::new(0),
             stale_hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
+    }
+
+    /// Makes the room larger or smaller; what no longer fits is dropped.
+    pub(crate) fn resize(&self, max_bytes: u64) {
+        self.largest.store(max_bytes / LARGEST, Relaxed);
+        self.kept.set_capacity(max_bytes - max_bytes % PARTS);
     }
 
     /// The answer for `key`, counted as a hit, a stale hit or a miss. What is no longer good makes room.
@@ -176,7 +182,7 @@ impl Answers {
 
     /// Keeps `stored` for `key` in place of what was there, which is dropped even if `stored` is too large to be kept.
     pub(crate) fn put(&self, key: Key, stored: Arc<Stored>) {
-        if stored.bytes > self.largest {
+        if stored.bytes > self.largest() {
             self.remove(&key);
         } else {
             self.kept.insert(key, stored);
@@ -190,7 +196,7 @@ impl Answers {
 
     /// The longest entry that is kept.
     pub(crate) fn largest(&self) -> u64 {
-        self.largest
+        self.largest.load(Relaxed)
     }
 
     /// How often a fresh answer was found.

@@ -9,18 +9,29 @@ use meta::{
 use pingora_core::server::configuration::ServerConf;
 use serde_json::{Map, Value as Json, json};
 
-/// The engine's keys with their default values.
+/// The engine's keys with their default values, which are the engine's own but for [`ours`].
 fn keys() -> Map<String, Json> {
     match serde_json::to_value(ServerConf::default()) {
-        Ok(Json::Object(keys)) => keys,
+        Ok(Json::Object(mut keys)) => {
+            keys.extend(ours());
+            keys
+        }
         _ => Map::new(),
     }
+}
+
+/// Defaults that differ from the engine's: whoever starts a daemon is told whether it came up, and within a minute.
+fn ours() -> [(String, Json); 2] {
+    [
+        ("daemon_wait_for_ready".to_owned(), json!(true)),
+        ("daemon_ready_timeout_seconds".to_owned(), json!(60)),
+    ]
 }
 
 /// Takes the engine's keys out of `from`.
 pub(super) fn take(from: &mut Map<String, Json>, flaws: &mut Vec<Flaw>) -> Option<ServerConf> {
     let keys = keys();
-    let mut given = Map::new();
+    let mut given = Map::from_iter(ours());
     from.retain(|key, value| {
         let engines = keys.contains_key(key);
         if engines {
@@ -58,6 +69,39 @@ pub(super) fn take(from: &mut Map<String, Json>, flaws: &mut Vec<Flaw>) -> Optio
         fault("max_blocking_threads", "use 1 or more");
     }
     sound.then_some(conf)
+}
+
+/// What is wrong with saying twice how long requests may take at the end.
+pub(super) fn second_grace(engine: Option<&ServerConf>, said: bool) -> Option<Flaw> {
+    engine?.grace_period_seconds.filter(|_| said)?;
+    Some(Flaw {
+        pointer: "/grace_period_seconds".to_owned(),
+        message: "grace says it already: keep one of the two".to_owned(),
+        offset: None,
+        subject: Subject::Value,
+    })
+}
+
+/// What the engine runs with. Paths become absolute, since a daemon goes to another directory and none of them would mean what it said.
+pub(crate) fn to_run(conf: ServerConf, daemon: bool) -> std::io::Result<ServerConf> {
+    // Longer than `grace` can be: the engine would sleep so long at the end, and the process exits before.
+    const ENDLESS_SECONDS: u64 = 2 * 86_400;
+    let here = std::env::current_dir()?;
+    let absolute = |path: &str| here.join(path).to_string_lossy().into_owned();
+    Ok(ServerConf {
+        daemon: conf.daemon || daemon,
+        pid_file: absolute(&conf.pid_file),
+        upgrade_sock: absolute(&conf.upgrade_sock),
+        error_log: conf.error_log.as_deref().map(absolute),
+        // The engine would go to /.
+        working_directory: Some(
+            conf.working_directory
+                .as_ref()
+                .map_or(here.clone(), |to| here.join(to)),
+        ),
+        grace_period_seconds: Some(ENDLESS_SECONDS),
+        ..conf
+    })
 }
 
 /// An unknown key of the start-up file may be meant for one of the engine's.

@@ -7,10 +7,11 @@ use std::{
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use meta::{
-    bounds::Whole,
+    bounds::{HOUR, Span, Whole},
     check,
     cidr::Cidr,
     document::{self, Flaw, Node, Subject, decode},
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::Value as Json;
 
 pub use engine::schema_of_engine_keys;
+pub(crate) use engine::to_run;
 
 /// What a start-up file says, beside the engine's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +43,9 @@ pub struct Startup {
     /// How many requests this proxy serves in a time, and at once; as many as come if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Limit>,
+    /// How long requests in flight may take once the process is to end; 30s if absent. What is not done by then is cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Span<1, { 24 * HOUR }>>,
     /// What all caches of routes and nodes together may hold.
     #[serde(default, skip_serializing_if = "CacheSettings::is_default")]
     pub cache: CacheSettings,
@@ -222,6 +227,8 @@ impl Settings {
             }
         };
         let token = startup.as_ref().map(|startup| startup.faults(&mut flaws));
+        let grace = startup.as_ref().and_then(|startup| startup.grace);
+        flaws.extend(engine::second_grace(engine.as_ref(), grace.is_some()));
         match (startup, engine, token) {
             (Some(startup), Some(engine), Some(manage_token)) if flaws.is_empty() => Ok(Self {
                 startup,
@@ -230,6 +237,14 @@ impl Settings {
             }),
             _ => Err(problems(&tree, flaws)),
         }
+    }
+
+    /// How long requests in flight may take once the process is to end.
+    pub fn grace(&self) -> Duration {
+        const USUAL: Duration = Duration::from_secs(30);
+        let ours = self.startup.grace.map(|grace| grace.get().get());
+        let engines = || self.engine.grace_period_seconds.map(Duration::from_secs);
+        ours.or_else(engines).unwrap_or(USUAL)
     }
 }
 
@@ -248,6 +263,11 @@ fn problems(tree: &Node, flaws: Vec<Flaw>) -> Vec<Problem> {
 }
 
 impl Startup {
+    /// Where clients connect.
+    pub(crate) fn client_addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().map(|listener| listener.address)
+    }
+
     /// Finds what the types do not refuse; gives the manage listener's token.
     fn faults(&self, flaws: &mut Vec<Flaw>) -> Option<String> {
         let mut fault = |pointer: String, message: String| {
@@ -345,6 +365,19 @@ mod tests {
         );
         assert_eq!(settings.startup.listeners.len(), 1);
         assert_eq!(settings.startup.manage, Manage::default());
+    }
+
+    #[test]
+    fn grace_is_30_s_or_what_one_of_its_two_keys_says() {
+        let grace = |text: &str| Settings::parse(&format!("{GOOD}{text}")).unwrap().grace();
+        assert_eq!(grace(""), Duration::from_secs(30));
+        assert_eq!(grace("grace: 1500ms\n"), Duration::from_millis(1500));
+        assert_eq!(grace("grace_period_seconds: 7\n"), Duration::from_secs(7));
+        let both = complaints(&format!("{GOOD}grace: 5s\ngrace_period_seconds: 7\n"));
+        assert!(
+            both.contains("4:23: ") && both.contains("grace says it already"),
+            "{both}"
+        );
     }
 
     #[test]

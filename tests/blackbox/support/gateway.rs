@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Client, Port, Response};
+use super::{Client, Port, Response, eventually};
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_gateway");
@@ -156,18 +156,49 @@ impl Gateway {
 
     /// Sends a signal by name: `TERM`, `KILL`, `QUIT`, `STOP`, `CONT`.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.pid().to_string();
-        let sent = Command::new("kill")
-            .args(["-s", name, &pid])
-            .status()
-            .expect("kill");
-        assert!(sent.success(), "cannot signal {pid}");
+        signal(self.pid(), name);
     }
 
     /// Asks it to end (SIGTERM) and waits until it did.
     pub(crate) async fn stop(mut self) -> Exited {
         self.signal("TERM");
         self.process.until_exit().await
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn until_exit(mut self) -> Exited {
+        self.process.until_exit().await
+    }
+
+    /// Asks it to end (SIGTERM), waits until it did, and starts it again with the same files and ports.
+    pub(crate) async fn stop_and_start(&mut self) -> Exited {
+        self.signal("TERM");
+        let exited = self.process.until_exit().await;
+        self.restart().await;
+        exited
+    }
+
+    /// Starts another process that is to take the sockets over, with the same files.
+    pub(crate) fn start_next(&self) -> Running {
+        let file = self.directory.path().join("gateway.yaml");
+        Running::spawn(self.directory.path(), &["-c", &file.to_string_lossy(), "-u"])
+    }
+
+    /// Has another process take the sockets over, as one does by hand: starts it, waits until it says that it is ready, sends SIGQUIT.
+    /// Returns the process before, once the other serves.
+    pub(crate) async fn upgrade(&mut self) -> Running {
+        let next = self.start_next();
+        eventually("the next process waits for the sockets", PATIENCE, async || {
+            next.stderr().contains("ready to take the sockets over")
+        })
+        .await;
+        self.signal("QUIT");
+        let before = Running(std::mem::replace(&mut self.process, next.0));
+        eventually("another process serves", PATIENCE, async || {
+            before.stderr().contains("another process serves")
+        })
+        .await;
+        before
     }
 
     /// Kills it and starts it again with the same files and ports.
@@ -202,6 +233,15 @@ impl Gateway {
     }
 }
 
+/// Sends a signal by name.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &pid.to_string()])
+        .status()
+        .expect("kill");
+    assert!(sent.success(), "cannot signal {pid}");
+}
+
 /// The default lines, each unless `more` has its key, then `more`.
 fn startup_file(directory: &Path, port: &Port, manage: &Port, more: &str) -> String {
     let directory = directory.display();
@@ -210,6 +250,8 @@ fn startup_file(directory: &Path, port: &Port, manage: &Port, more: &str) -> Str
         ("listeners", format!("[{{ address: \"{}\" }}]", port.address())),
         ("store", format!("{{ file: {directory}/meta.yaml }}")),
         ("manage", format!("{{ address: \"{}\" }}", manage.address())),
+        ("upgrade_sock", format!("{directory}/upgrade.sock")),
+        ("pid_file", format!("{directory}/gateway.pid")),
     ];
     let given = |key: &str| {
         more.lines()

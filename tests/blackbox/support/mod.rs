@@ -23,7 +23,7 @@ mod wire;
 
 pub(crate) use backend::{Backend, Received};
 pub(crate) use client::{Client, Response, get, post, request};
-pub(crate) use gateway::{BINARY, Exited, Gateway, Running, sum_of_samples};
+pub(crate) use gateway::{BINARY, Exited, Gateway, Running, signal, sum_of_samples};
 pub(crate) use load::{Load, Plan, Report};
 pub(crate) use objects::{clusters, edit_and_wait, one_route, replies, revision};
 pub(crate) use port::Port;

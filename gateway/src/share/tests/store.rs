@@ -126,6 +126,22 @@ fn without_room_nothing_is_kept() {
 }
 
 #[test]
+fn a_store_that_shrinks_drops_what_no_longer_fits() {
+    let answers = Answers::new(1 << 20);
+    for number in 0..100 {
+        answers.put(key(number), stored(9_000, Duration::ZERO, 1, 0));
+    }
+    answers.resize(100_000);
+    assert!(answers.bytes() <= 100_000 && answers.entries() > 0);
+    assert_eq!(answers.largest(), 100_000 / 8);
+    answers.resize(1 << 20);
+    for number in 0..50 {
+        answers.put(key(number), stored(9_000, Duration::ZERO, 1, 0));
+    }
+    assert!(answers.bytes() > 50 * 9_000);
+}
+
+#[test]
 fn headers_and_body_have_their_weight() {
     assert!(weight(None, 0) > 0);
     assert_eq!(weight(None, 1000), weight(None, 0) + 1000);
