@@ -61,8 +61,10 @@ struct Memory {
     retired: Vec<Arc<Snapshot>>,
 }
 
-/// How long the listeners wait for the store.
+/// How long the listeners wait for the store, if there is a last good state, …
 const PATIENCE: Duration = Duration::from_millis(500);
+/// … and if there is none: longer than it takes to read a large configuration.
+const PATIENCE_WITHOUT: Duration = Duration::from_secs(10);
 
 /// The wait after an error of the store, before it is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -79,7 +81,11 @@ impl BackgroundService for Configurator {
             .keeper
             .clone()
             .map(|keeper| Task::spawn(&Handle::current(), keeper.run()));
-        let first = timeout(PATIENCE, self.store.load()).await;
+        let patience = match memory.checked {
+            Some(_) => PATIENCE,
+            None => PATIENCE_WITHOUT,
+        };
+        let first = timeout(patience, self.store.load()).await;
         self.take_first(first.ok(), &mut memory);
         // The listeners open now, with a configuration or without one: without, requests are refused with 503.
         ready.notify_ready();
@@ -137,8 +143,8 @@ impl Configurator {
             .keeper
             .as_ref()
             .and_then(|keeper| keeper.read(self.filters.kinds()));
-        if last_good.as_ref().is_some_and(|last| !last.checked.is_empty()) {
-            self.store.expect_objects();
+        if let Some(held) = last_good.as_ref().and_then(|last| last.held) {
+            self.store.expect(held);
         }
         Memory {
             workshop,
@@ -168,7 +174,7 @@ impl Configurator {
                 self.take(&state, memory);
             }
             Some(Err(error)) => self.note_error(&error.to_string()),
-            None => self.note_error(&format!("the store has not answered within {PATIENCE:?}")),
+            None => self.note_error("the store has not answered in time"),
         }
         if self.live.snapshot().is_some() {
             return;
@@ -222,7 +228,7 @@ impl Configurator {
             };
         });
         if let Some(keeper) = &self.keeper {
-            keeper.keep(state.revision.0, checked.clone());
+            keeper.keep(state, checked.clone());
         }
         memory.revision = state.revision.0;
         memory.checked = Some(checked);
@@ -239,10 +245,10 @@ impl Configurator {
         memory.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
     }
 
-    /// Takes note that the store cannot be read. Only the first of several errors is logged.
+    /// Takes note that the store cannot be read; what is known already is not logged again.
     fn note_error(&self, error: &str) {
         self.live.note(|configuration| {
-            if configuration.store_error.is_none() {
+            if configuration.store_error.as_deref() != Some(error) {
                 log::error!("store: {error}");
             }
             configuration.store_error = Some(error.to_owned());
