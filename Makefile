@@ -1,7 +1,7 @@
 # The commands of this repository. Each installs what it needs and the machine lacks (Debian, Ubuntu) or says
 # what is missing.
 #
-#   make run      the gateway with three demo services, ready to try
+#   make run      the gateway with three demo services, ready to try; STORE=etcd: on an etcd of its own
 #   make test     everything that is checked: format, lints, docs, all tests
 #   make check    the same without running tests
 #   make bench    ours beside bare Pingora, nginx and HAProxy; ARGS="--seconds 1 --rounds 3 --target ours,nginx"
@@ -10,20 +10,22 @@
 #   make ui       the web page
 
 ARGS ?=
+STORE ?= file
 SECONDS ?= 60
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # rustup puts programs where a shell that was open before does not look.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 BUILD_NEEDS := cargo cc cmake protoc
+TEST_NEEDS := etcd
 
 .PHONY: run test check bench audit fuzz ui
 
 # `quick` is the release profile without link-time optimisation: a first look should not take the minutes that
 # only figures need.
 run:
-	@.ci/need $(BUILD_NEEDS)
+	@.ci/need $(BUILD_NEEDS) $(filter etcd,$(STORE))
 	@cargo build --locked --profile quick --package gateway --bins
-	@exec $(TARGET_DIR)/quick/gateway --quickstart
+	@exec $(if $(filter etcd,$(STORE)),.ci/with-etcd) $(TARGET_DIR)/quick/gateway --quickstart $(if $(filter etcd,$(STORE)),--etcd)
 
 check:
 	@.ci/need $(BUILD_NEEDS)
@@ -33,6 +35,7 @@ check:
 
 # Documentation tests first: nextest does not run them, and its summary belongs at the end.
 test: check
+	@.ci/need $(TEST_NEEDS)
 	@cargo test --locked --workspace --doc --quiet
 	@if cargo nextest --version >/dev/null 2>&1; \
 	then cargo nextest run --locked --workspace; \

@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
-use meta::store::{FileStore, Store};
 use pingora_core::{
     apps::http_app::HttpServer,
     listeners::TcpSocketOptions,
@@ -16,6 +15,7 @@ use crate::{
     commandline,
     edge::{Connections, Open},
     filters::{Filter, Filters},
+    last_good::Keeper,
     live::{Configurator, Live},
     manage::ManageApp,
     metrics::Metrics,
@@ -25,8 +25,9 @@ use crate::{
         Stop, Waits,
     },
     proxy::{Proxy, Terms},
+    registration::Registrar,
     share::{Answers, NodeSharing, RouteSharing},
-    startup::{self, Settings, Startup},
+    startup::{self, Opened, Settings, Startup},
 };
 
 /// A gateway to be run, with the filters it knows.
@@ -97,8 +98,9 @@ struct Prepared {
 impl Prepared {
     fn new(settings: Settings, start: Start, filters: Filters) -> Result<Self, (String, ExitCode)> {
         let fails = |error: std::io::Error| (error.to_string(), ExitCode::FAILURE);
-        let store = store(&settings.startup).map_err(|problem| (problem, ExitCode::from(EXIT_CONFIG)))?;
-        let parts = Parts::new(&settings.startup);
+        let bad = |problem| (problem, ExitCode::from(EXIT_CONFIG));
+        let opened = settings.startup.store.open().map_err(bad)?;
+        let parts = Parts::new(&settings.startup, &opened);
         let file = start.file.map(std::path::absolute).transpose().map_err(fails)?;
         let mut reload = Reload::new(file, &settings, parts.adjustable());
         let Settings {
@@ -128,7 +130,7 @@ impl Prepared {
                     pid_file: engine.daemon.then(|| PathBuf::from(&engine.pid_file)),
                 },
             },
-            configurator: parts.configurator(store, filters),
+            configurator: parts.configurator(opened, filters, &startup),
             manage: parts.manage(manage_token),
             clients,
             startup,
@@ -193,22 +195,11 @@ fn origin(bound: Option<Sockets>, startup: &Startup, engine: &ServerConf) -> Ori
     }
 }
 
-/// The store the start-up file names; an error if there is nothing to begin with.
-fn store(startup: &Startup) -> Result<Arc<dyn Store>, String> {
-    let file = &startup.store.file;
-    if file.exists() {
-        return Ok(Arc::new(FileStore::new(file)));
-    }
-    Err(format!(
-        "{}: there is no such file: an empty configuration is {{}}",
-        file.display()
-    ))
-}
-
 /// What the proxy serves with, the manage listener tells of, and a changed start-up file reaches.
 struct Parts {
     life: Life,
     live: Arc<Live>,
+    keeper: Option<Arc<Keeper>>,
     metrics: Arc<Metrics>,
     terms: Arc<ArcSwap<Terms>>,
     room: Arc<Room>,
@@ -216,11 +207,14 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(startup: &Startup) -> Self {
+    fn new(startup: &Startup, opened: &Opened) -> Self {
         let aggregation = startup.aggregation;
+        let keeper = startup.snapshot();
+        let keeper = keeper.map(|file| Arc::new(Keeper::new(file, opened.origin.clone())));
         Self {
             life: Life::new(),
-            live: Arc::new(Live::new()),
+            live: Arc::new(Live::new(opened.store.clone(), opened.kind, keeper.clone())),
+            keeper,
             metrics: Arc::default(),
             terms: Arc::new(ArcSwap::from_pointee(Terms::new(startup))),
             room: Room::new(
@@ -247,12 +241,14 @@ impl Parts {
         }
     }
 
-    fn configurator(&self, store: Arc<dyn Store>, filters: Filters) -> Configurator {
+    fn configurator(&self, opened: Opened, filters: Filters, startup: &Startup) -> Configurator {
         Configurator {
             live: self.live.clone(),
-            store,
+            store: opened.store,
             filters,
             metrics: self.metrics.clone(),
+            keeper: self.keeper.clone(),
+            registrar: opened.shared.map(|store| Registrar::new(store, startup)),
         }
     }
 

@@ -3,13 +3,12 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
-use meta::{check::check, document::Document, plan::Plan, problem::Severity};
 
 use crate::{
     Builder,
     builder::{EXIT_CONFIG, Start},
-    quickstart,
-    startup::{Settings, in_file},
+    examine, quickstart,
+    startup::{Settings, StoreKind},
 };
 
 /// An L7 API gateway.
@@ -31,6 +30,9 @@ struct Arguments {
     /// Runs with three demo services on a configuration of its own in data/meta.yaml.
     #[arg(long, conflicts_with_all = ["conf", "test", "daemon", "upgrade"])]
     quickstart: bool,
+    /// With --quickstart: the configuration is in the etcd on 127.0.0.1:2379 instead, under /gateway.
+    #[arg(long, requires = "quickstart")]
+    etcd: bool,
 }
 
 pub(crate) fn run(builder: Builder) -> ExitCode {
@@ -48,7 +50,11 @@ pub(crate) fn run(builder: Builder) -> ExitCode {
     };
     if arguments.quickstart {
         start_log();
-        return quickstart::run(builder);
+        let store = match arguments.etcd {
+            true => StoreKind::Etcd,
+            false => StoreKind::File,
+        };
+        return quickstart::run(builder, store);
     }
     let Some(file) = arguments.conf else {
         let missing = "say which start-up file to use, as in: gateway -c conf/gateway.yaml\nor try: gateway --quickstart";
@@ -65,7 +71,7 @@ pub(crate) fn run(builder: Builder) -> ExitCode {
         }
     };
     if arguments.test {
-        return test(&builder, &file, &settings);
+        return examine::run(&builder, &file, &settings.startup.store);
     }
     start_log();
     let start = Start {
@@ -74,50 +80,6 @@ pub(crate) fn run(builder: Builder) -> ExitCode {
         upgrade: arguments.upgrade,
     };
     builder.serve(settings, start)
-}
-
-/// Prints what is wrong with the objects.
-fn test(builder: &Builder, file: &std::path::Path, settings: &Settings) -> ExitCode {
-    let objects = &settings.startup.store.file;
-    let bytes = match std::fs::read(objects) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            eprintln!("{}: cannot be read: {error}", objects.display());
-            return ExitCode::from(EXIT_CONFIG);
-        }
-    };
-    let report = check(&Document::read_bytes(&bytes), None, builder.filters().kinds());
-    for problem in &report.problems {
-        eprintln!("{}", in_file(objects, problem));
-    }
-    let count = |severity| {
-        report
-            .problems
-            .iter()
-            .filter(|problem| problem.severity == severity)
-            .count()
-    };
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let checked = &report.checked;
-    println!(
-        "{} and {}: {} servers, {} clusters, {} routes, {} aggregations; {errors} errors, {warnings} warnings",
-        file.display(),
-        objects.display(),
-        checked.servers().len(),
-        checked.clusters().len(),
-        checked.routes().len(),
-        checked.aggregations().len()
-    );
-    for aggregation in checked.aggregations() {
-        if let Ok(plan) = Plan::new(aggregation) {
-            println!("{}", plan.describe(aggregation));
-        }
-    }
-    if errors == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(EXIT_CONFIG)
-    }
 }
 
 /// Logs to standard error; `RUST_LOG` decides what. The engine's own lines about clients that go away are left out.

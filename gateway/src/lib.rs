@@ -7,12 +7,13 @@
 //! ([`aggregate`]); what is asked for by several clients can be answered once ([`share`]). Whatever the gateway answers by itself is a [`refusal`].
 //!
 //! **A change** comes from the store: [`live`] checks each state (`meta::check`), [`snapshot`] compiles it, reusing what did not
-//! change, and one swap puts it in place. Servers, their health, limits, breakers and every counter live outside of snapshots and survive
+//! change, and one swap puts it in place; [`last_good`] keeps it on the disk, and [`registration`] tells others of it. Servers, their health, limits, breakers and every counter live outside of snapshots and survive
 //! changes.
 //!
 //! Reading order: [`proxy`], [`router`], [`admission`], [`attempts`], [`exchange`], [`cluster`], [`aggregate`], [`share`], [`snapshot`], [`live`], then what protects:
 //! [`limiter`], [`breaker`], [`statistics`]; what they need: [`edge`], [`filters`], [`split`], [`rewrite`], [`mirror`], [`detached`], [`relay`], [`refusal`],
-//! [`metrics`], [`clock`], [`kept`]; and around them [`startup`], [`manage`], [`process`], [`builder`], [`commandline`], [`quickstart`].
+//! [`metrics`], [`clock`], [`kept`]; and around them [`startup`], [`manage`], [`last_good`], [`registration`], [`process`], [`builder`], [`commandline`],
+//! [`examine`], [`quickstart`].
 
 // The names above are a map for whoever reads the source, where private modules can be followed too.
 #![allow(rustdoc::private_intra_doc_links)]
@@ -30,9 +31,11 @@ pub mod cluster;
 mod commandline;
 mod detached;
 pub mod edge;
+mod examine;
 pub mod exchange;
 pub mod filters;
 mod kept;
+mod last_good;
 pub mod limiter;
 mod live;
 mod manage;
@@ -42,6 +45,7 @@ mod process;
 mod proxy;
 mod quickstart;
 pub mod refusal;
+mod registration;
 mod relay;
 mod rewrite;
 pub mod router;

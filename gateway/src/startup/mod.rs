@@ -2,6 +2,8 @@
 //! level and work as in Pingora. Unknown keys are errors.
 
 mod engine;
+mod name;
+mod store;
 
 use std::{
     fmt,
@@ -15,6 +17,7 @@ use meta::{
     check,
     cidr::Cidr,
     document::{self, Flaw, Node, Subject, decode},
+    id::Id,
     model::Limit,
     problem::{Problem, dotted},
 };
@@ -25,6 +28,8 @@ use serde_json::value::Value as Json;
 
 pub use engine::schema_of_engine_keys;
 pub(crate) use engine::to_run;
+pub use store::StoreSettings;
+pub(crate) use store::{Opened, StoreKind};
 
 /// What a start-up file says, beside the engine's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +39,12 @@ pub struct Startup {
     pub listeners: Vec<Listener>,
     /// Where the configuration is kept.
     pub store: StoreSettings,
+    /// The file that keeps the last good state, to start from when the store cannot be read; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<PathBuf>,
+    /// The name of this proxy among those that share its store; HOST-PORT if absent, of the first listener.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
     /// Where this proxy tells of itself: `/metrics`, `/livez`, `/readyz`, `/status`.
     #[serde(default)]
     pub manage: Manage,
@@ -64,14 +75,6 @@ pub struct Listener {
     /// IP address and port, as in `0.0.0.0:8080` or `[::]:8080`.
     #[schemars(with = "String")]
     pub address: SocketAddr,
-}
-
-/// Where the configuration is kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StoreSettings {
-    /// A YAML file; edits of it take effect at once.
-    pub file: PathBuf,
 }
 
 /// What all caches of routes and nodes together may hold.
@@ -268,6 +271,19 @@ impl Startup {
         self.listeners.iter().map(|listener| listener.address)
     }
 
+    /// The name of this proxy among those that share its store.
+    pub(crate) fn id(&self) -> Id {
+        let listener = self.listeners.first();
+        let port = listener.map_or(0, |listener| listener.address.port());
+        let given = self.id.clone();
+        given.unwrap_or_else(|| name::of_host_and_port(&name::host(), port))
+    }
+
+    /// Where the last good state is kept, if it is.
+    pub(crate) fn snapshot(&self) -> Option<PathBuf> {
+        self.snapshot.as_deref().map(store::absolute)
+    }
+
     /// Finds what the types do not refuse; gives the manage listener's token.
     fn faults(&self, flaws: &mut Vec<Flaw>) -> Option<String> {
         let mut fault = |pointer: String, message: String| {
@@ -307,11 +323,18 @@ impl Startup {
                 );
             }
         }
-        if self.store.file.as_os_str().is_empty() || self.store.file.is_dir() {
+        if self
+            .snapshot
+            .as_ref()
+            .is_some_and(|file| file.file_name().is_none() || file.is_dir())
+        {
             fault(
-                "/store/file".into(),
-                "this is no file: name one, as in data/meta.yaml".into(),
+                "/snapshot".into(),
+                "this is no file: name one, as in data/last-good.json".into(),
             );
+        }
+        for (pointer, message) in self.store.faults() {
+            fault(format!("/store/{pointer}"), message);
         }
         for flaw in self.limit.iter().flat_map(check::limit_of_proxy) {
             fault(format!("/limit{}", flaw.pointer), flaw.message);
@@ -388,7 +411,7 @@ mod tests {
             "1:15: ",
             "did you mean \"address\"",
             "2:",
-            "\"file\" is missing",
+            "{ file: data/meta.yaml }",
             "3:1: ",
             "did you mean \"threads\"",
             "4:10: ",

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{HISTORY_LENGTH, HistoryEntry, Note, Operation, Revision, State, Store, StoreError, apply};
+use super::{HISTORY_LENGTH, HistoryEntry, Link, Note, Operation, Revision, State, Store, StoreError, apply};
 use crate::document::Document;
 
 /// A store in memory.
@@ -67,13 +67,20 @@ impl Store for MemoryStore {
         Ok(self.current.borrow().clone())
     }
 
-    async fn changed(&self, seen: Revision) -> Result<State, StoreError> {
+    async fn changed(&self, seen: &State) -> Result<State, StoreError> {
         let mut current = self.current.subscribe();
-        let other = current.wait_for(|state| state.revision != seen).await;
+        let other = current.wait_for(|state| !state.is(seen)).await;
         match other.map(|state| state.clone()).ok() {
             Some(state) => Ok(state),
             // The sender lives as long as the store that is borrowed here.
             None => std::future::pending().await,
+        }
+    }
+
+    fn link(&self) -> Link {
+        Link {
+            connected: true,
+            error: None,
         }
     }
 

@@ -50,6 +50,13 @@ impl Gateway {
 
     /// The same for tests that expect it may refuse: `Err` if it exits before it is ready.
     pub(crate) async fn try_start(startup: &str, objects: &str) -> Result<Self, Exited> {
+        let mut gateway = Self::spawn_with(startup, objects);
+        gateway.until_ready().await?;
+        Ok(gateway)
+    }
+
+    /// The same for tests that expect it is not ready at once: starts and waits for nothing.
+    pub(crate) fn spawn_with(startup: &str, objects: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (port, manage) = (Port::reserve(), Port::reserve());
         std::fs::write(directory.path().join("meta.yaml"), objects).expect("writing the objects");
@@ -57,14 +64,12 @@ impl Gateway {
         std::fs::write(&file, startup_file(directory.path(), &port, &manage, startup))
             .expect("writing the start-up file");
         let process = Process::spawn(directory.path(), &["-c", &file.to_string_lossy()]);
-        let mut gateway = Self {
+        Self {
             process,
             directory,
             port,
             manage,
-        };
-        gateway.until_ready().await?;
-        Ok(gateway)
+        }
     }
 
     /// Runs the binary to its end with these arguments, in this directory.
@@ -203,12 +208,17 @@ impl Gateway {
 
     /// Kills it and starts it again with the same files and ports.
     pub(crate) async fn restart(&mut self) {
-        let file = self.directory.path().join("gateway.yaml");
-        self.process.end();
-        self.process = Process::spawn(self.directory.path(), &["-c", &file.to_string_lossy()]);
+        self.restart_without_waiting();
         if let Err(exited) = self.until_ready().await {
             panic!("the gateway did not start again: {exited:?}");
         }
+    }
+
+    /// The same, not waiting until it is ready.
+    pub(crate) fn restart_without_waiting(&mut self) {
+        let file = self.directory.path().join("gateway.yaml");
+        self.process.end();
+        self.process = Process::spawn(self.directory.path(), &["-c", &file.to_string_lossy()]);
     }
 
     async fn until_ready(&mut self) -> Result<(), Exited> {

@@ -34,7 +34,7 @@ use tokio::{
 };
 
 use self::{history::History, steady::Known, watch::Watch};
-use super::{HistoryEntry, Note, Operation, Revision, State, Store, StoreError, apply::apply_to};
+use super::{HistoryEntry, Link, Note, Operation, Revision, State, Store, StoreError, apply::apply_to};
 use crate::{document::Document, model::Kind, problem::Problem};
 
 /// A YAML file as a store.
@@ -113,11 +113,11 @@ impl Store for FileStore {
         }
     }
 
-    async fn changed(&self, seen: Revision) -> Result<State, StoreError> {
+    async fn changed(&self, seen: &State) -> Result<State, StoreError> {
         let mut published = self.inner.published.subscribe();
         loop {
             let current = published.borrow_and_update().clone();
-            if let Some(state) = current.filter(|state| state.revision != seen) {
+            if let Some(state) = current.filter(|state| state.revision != seen.revision) {
                 return Ok(state);
             }
             let watch = async { self.watch.lock().await.publish_next(&self.inner).await };
@@ -128,13 +128,24 @@ impl Store for FileStore {
         }
     }
 
+    fn link(&self) -> Link {
+        let state = self.inner.published.borrow();
+        let unreadable = state.as_ref().filter(|state| state.document.is_unreadable());
+        let problem = unreadable.and_then(|state| state.document.problems.first());
+        Link {
+            connected: unreadable.is_none(),
+            error: problem.map(ToString::to_string),
+        }
+    }
+
     async fn commit(
         &self,
         expected: Revision,
         operations: Vec<Operation>,
         note: Note,
     ) -> Result<Revision, StoreError> {
-        let current = self.load().await?.revision;
+        let state = self.load().await?;
+        let current = state.revision;
         if current != expected {
             return Err(StoreError::Conflict { current });
         }
@@ -150,7 +161,7 @@ impl Store for FileStore {
         match outcome {
             // An edit that nobody has read yet: in a moment it has a number.
             Err(StoreError::Conflict { current }) if current == expected => {
-                let edited = timeout(Duration::from_millis(500), self.changed(expected)).await;
+                let edited = timeout(Duration::from_millis(500), self.changed(&state)).await;
                 let current = edited
                     .ok()
                     .and_then(Result::ok)
