@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashSet,
+    convert::Infallible,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -14,7 +15,7 @@ use meta::{
     check::{Checked, Quarantined, Report, check},
     model::Kind,
     problem::Problem,
-    store::{Revision, State, Store, StoreError},
+    store::{Revision, State, Store},
 };
 use pingora_core::{
     server::ShutdownWatch,
@@ -81,34 +82,16 @@ impl BackgroundService for Configurator {
             .keeper
             .clone()
             .map(|keeper| Task::spawn(&Handle::current(), keeper.run()));
-        let patience = match memory.checked {
-            Some(_) => PATIENCE,
-            None => PATIENCE_WITHOUT,
-        };
-        let first = timeout(patience, self.store.load()).await;
-        self.take_first(first.ok(), &mut memory);
+        self.take_first(&mut memory).await;
         // The listeners open now, with a configuration or without one: without, requests are refused with 503.
         ready.notify_ready();
         let registration = self
             .registrar
             .as_ref()
             .map(|registrar| registrar.register(&self.live));
-        let mut sweeping = interval(SWEEP);
-        loop {
-            select! {
-                next = self.store.changed(&memory.seen) => match next {
-                    Ok(state) => self.take(&state, &mut memory),
-                    Err(error) => {
-                        self.note_error(&error.to_string());
-                        sleep(PAUSE).await;
-                    }
-                },
-                _ = sweeping.tick() => memory.workshop.registry.sweep(),
-                _ = shutdown.changed() => break,
-            }
-            if let Some(registrar) = &self.registrar {
-                registrar.tell(&self.live.configuration());
-            }
+        select! {
+            never = self.follow(&mut memory) => match never {},
+            _ = shutdown.changed() => {}
         }
         if let Some(keeper) = &self.keeper {
             keeper.flush();
@@ -159,10 +142,14 @@ impl Configurator {
         }
     }
 
-    /// Takes what the store gave in time, and serves the last good state if that cannot be served.
-    fn take_first(&self, first: Option<Result<State, StoreError>>, memory: &mut Memory) {
-        match first {
-            Some(Ok(state)) => {
+    /// Takes what the store gives in time, and serves the last good state if that cannot be served.
+    async fn take_first(&self, memory: &mut Memory) {
+        let patience = match memory.checked {
+            Some(_) => PATIENCE,
+            None => PATIENCE_WITHOUT,
+        };
+        match timeout(patience, self.store.load()).await {
+            Ok(Ok(state)) => {
                 if state.document.complete && state.revision.0 < memory.revision {
                     log::warn!(
                         "the store is at revision {}, the last good state is {}: it was restored from a backup, or is another \
@@ -173,26 +160,54 @@ impl Configurator {
                 }
                 self.take(&state, memory);
             }
-            Some(Err(error)) => self.note_error(&error.to_string()),
-            None => self.note_error("the store has not answered in time"),
+            Ok(Err(error)) => self.note_error(&error.to_string()),
+            Err(_) => self.note_error("the store has not answered in time"),
         }
-        if self.live.snapshot().is_some() {
-            return;
+        if self.live.snapshot().is_none() {
+            self.serve_last_good(memory);
         }
+    }
+
+    fn serve_last_good(&self, memory: &mut Memory) {
         let Some(checked) = memory.checked.clone() else {
             return;
         };
-        self.swap(&checked, memory);
+        let configuration = Configuration {
+            revision: Some(memory.revision),
+            applied_unix_ms: unix_ms(),
+            source: Some(Source::LastGood),
+            objects: objects(&checked),
+            ..self.live.configuration()
+        };
+        self.serve(&checked, configuration, memory);
         log::warn!(
             "serving the last good state, revision {}, until the store can be read",
             memory.revision
         );
-        self.live.note(|configuration| {
-            configuration.revision = Some(memory.revision);
-            configuration.applied_unix_ms = unix_ms();
-            configuration.source = Some(Source::LastGood);
-            configuration.objects = objects(&checked);
-        });
+    }
+
+    /// Applies every state that follows, for ever.
+    async fn follow(&self, memory: &mut Memory) -> Infallible {
+        let mut sweeping = interval(SWEEP);
+        loop {
+            let next = select! {
+                next = self.store.changed(&memory.seen) => next,
+                _ = sweeping.tick() => {
+                    memory.workshop.registry.sweep();
+                    continue;
+                }
+            };
+            match next {
+                Ok(state) => self.take(&state, memory),
+                Err(error) => {
+                    self.note_error(&error.to_string());
+                    sleep(PAUSE).await;
+                }
+            }
+            if let Some(registrar) = &self.registrar {
+                registrar.tell(&self.live.configuration());
+            }
+        }
     }
 
     /// Applies a state, unless there is nothing in it that could be.
@@ -201,8 +216,11 @@ impl Configurator {
         if state.document.is_unreadable() {
             let problem = state.document.problems.first();
             self.note_error(&problem.map(ToString::to_string).unwrap_or_default());
-            self.live
-                .note(|configuration| configuration.problems = state.document.problems.clone());
+            // What serves has problems of its own.
+            if self.live.snapshot().is_none() {
+                self.live
+                    .note(|configuration| configuration.problems = state.document.problems.clone());
+            }
             return;
         }
         let report = check(&state.document, memory.checked.as_deref(), self.filters.kinds());
@@ -211,22 +229,21 @@ impl Configurator {
 
     fn apply(&self, state: &State, report: Report, memory: &mut Memory) {
         let checked = Arc::new(report.checked);
-        self.swap(&checked, memory);
-        self.announce(state.revision, &report.problems, &report.quarantined, &checked);
-        let incomplete = (!state.document.complete).then(|| report.problems.first().map(ToString::to_string));
-        self.live.note(|configuration| {
-            *configuration = Configuration {
-                revision: Some(state.revision.0),
-                applied_unix_ms: unix_ms(),
-                source: Some(Source::Store),
-                quarantined: report.quarantined,
-                problems: report.problems,
-                store_error: incomplete.flatten(),
-                objects: objects(&checked),
-                seen: Some(state.revision.0),
-                reloads: configuration.reloads + 1,
-            };
-        });
+        let before = self.live.configuration();
+        let incomplete = report.problems.first().filter(|_| !state.document.complete);
+        let after = Configuration {
+            revision: Some(state.revision.0),
+            applied_unix_ms: unix_ms(),
+            source: Some(Source::Store),
+            store_error: incomplete.map(ToString::to_string),
+            quarantined: report.quarantined,
+            problems: report.problems,
+            objects: objects(&checked),
+            seen: Some(state.revision.0),
+            reloads: before.reloads + 1,
+        };
+        self.serve(&checked, after.clone(), memory);
+        announce(state.revision, &before, &after);
         if let Some(keeper) = &self.keeper {
             keeper.keep(state, checked.clone());
         }
@@ -235,12 +252,12 @@ impl Configurator {
     }
 
     /// Puts it in place of what serves.
-    fn swap(&self, checked: &Checked, memory: &mut Memory) {
+    fn serve(&self, checked: &Checked, configuration: Configuration, memory: &mut Memory) {
         let before = self.live.snapshot.load_full();
         let snapshot = memory.workshop.compile(checked, before.as_deref());
         memory
             .retired
-            .extend(self.live.snapshot.swap(Some(Arc::new(snapshot))));
+            .extend(self.live.replace(Arc::new(snapshot), configuration));
         drop(before);
         memory.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
     }
@@ -254,36 +271,30 @@ impl Configurator {
             configuration.store_error = Some(error.to_owned());
         });
     }
+}
 
-    fn announce(
-        &self,
-        revision: Revision,
-        problems: &[Problem],
-        quarantined: &[Quarantined],
-        checked: &Checked,
-    ) {
-        let before = self.live.configuration();
-        let known: HashSet<&Problem> = before.problems.iter().collect();
-        for problem in problems.iter().filter(|problem| !known.contains(problem)) {
-            log::warn!("revision {}: {problem}", revision.0);
-        }
-        let still: HashSet<(Kind, &str)> = quarantined.iter().map(name).collect();
-        for (kind, id) in before.quarantined.iter().map(name) {
-            if !still.contains(&(kind, id)) {
-                log::info!("revision {}: {kind}/{id} is no longer quarantined", revision.0);
-            }
-        }
-        let objects = objects(checked);
-        log::info!(
-            "revision {} applied: {} servers, {} clusters, {} routes, {} aggregations, {} quarantined",
-            revision.0,
-            objects.servers,
-            objects.clusters,
-            objects.routes,
-            objects.aggregations,
-            quarantined.len()
-        );
+/// Logs what a revision brings, beside what was known before.
+fn announce(revision: Revision, before: &Configuration, after: &Configuration) {
+    let known: HashSet<&Problem> = before.problems.iter().collect();
+    for problem in after.problems.iter().filter(|problem| !known.contains(problem)) {
+        log::warn!("revision {}: {problem}", revision.0);
     }
+    let still: HashSet<(Kind, &str)> = after.quarantined.iter().map(name).collect();
+    for (kind, id) in before.quarantined.iter().map(name) {
+        if !still.contains(&(kind, id)) {
+            log::info!("revision {}: {kind}/{id} is no longer quarantined", revision.0);
+        }
+    }
+    let objects = after.objects;
+    log::info!(
+        "revision {} applied: {} servers, {} clusters, {} routes, {} aggregations, {} quarantined",
+        revision.0,
+        objects.servers,
+        objects.clusters,
+        objects.routes,
+        objects.aggregations,
+        after.quarantined.len()
+    );
 }
 
 fn objects(checked: &Checked) -> Objects {
