@@ -81,10 +81,15 @@ impl Sockets {
     }
 }
 
+/// Clients that may wait to be accepted, as with the engine; the kernel has a bound of its own (`net.core.somaxconn`).
+const QUEUE: i32 = 65_535;
+
 fn bind(address: &SocketAddr) -> io::Result<TcpListener> {
     let listen = || {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
+        // The standard library's queue is short, and nobody accepts yet.
+        rustix::net::listen(&listener, QUEUE)?;
         Ok(listener)
     };
     listen().map_err(|error: io::Error| {
