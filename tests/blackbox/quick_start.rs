@@ -75,11 +75,11 @@ fn printed_target(said: &str) -> String {
         .to_owned()
 }
 
-async fn interrupt(running: Running) {
+async fn end(running: Running, signal: &str) {
     let pid = running.pid().to_string();
     assert!(
         Command::new("kill")
-            .args(["-s", "INT", &pid])
+            .args(["-s", signal, &pid])
             .status()
             .expect("kill")
             .success()
@@ -141,7 +141,7 @@ async fn the_quick_start_answers_takes_edits_and_ends_with_all_its_services() {
         serde_json::json!([]),
         "{status:#}"
     );
-    interrupt(running).await;
+    end(running, "INT").await;
 
     // An edited configuration is kept by the next start.
     let running = started(directory.path()).await;
@@ -150,7 +150,8 @@ async fn the_quick_start_answers_takes_edits_and_ends_with_all_its_services() {
     })
     .await;
     assert!(get(PROXY, "/hello").await.text().starts_with("Edited at"));
-    interrupt(running).await;
+    // As when its terminal is closed.
+    end(running, "HUP").await;
 }
 
 #[tokio::test]

@@ -80,18 +80,23 @@ impl Reload {
         self.grace
     }
 
+    /// Whether there is a file to read again.
+    pub(super) fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     pub(super) fn run(&mut self) {
         if let Some(path) = &self.error_log
             && let Err(error) = reopen(path)
         {
             log::error!("SIGHUP: {} cannot be opened: {error}", path.display());
         }
-        match self.file.as_deref().map(Settings::read) {
-            None => log::info!("SIGHUP: there is no start-up file to read again"),
-            Some(Err(bad)) => {
+        let Some(file) = &self.file else { return };
+        match Settings::read(file) {
+            Err(bad) => {
                 log::error!("SIGHUP: nothing changes, since the start-up file is wrong:\n{bad}")
             }
-            Some(Ok(read)) => self.apply(&read),
+            Ok(read) => self.apply(&read),
         }
     }
 

@@ -146,6 +146,8 @@ impl Process {
     async fn until_end(&mut self, signals: &mut Signals, sockets: &Sockets) -> Phase {
         loop {
             match signals.next().await {
+                // A terminal was closed: the quick start ends with it.
+                Signal::Reload if !self.reload.has_file() => return Phase::Draining,
                 Signal::Reload => {
                     self.notifier.reloading();
                     self.reload.run();

@@ -125,7 +125,7 @@ async fn it_is_not_ready_before_a_revision_is_applied() {
     let environment = [("NOTIFY_SOCKET", path.to_str().unwrap())];
     let gateway = Running::spawn_with(files.directory.path(), &["-c", "gateway.yaml"], &environment);
     eventually("it has looked", PATIENCE, async || {
-        gateway.stderr().contains("revision 1")
+        gateway.stderr().contains("this is no YAML")
     })
     .await;
     assert_eq!(systemd.heard(), Vec::<String>::new());
