@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use etcd_client::{
-    AlarmAction, AlarmType, Client, CompactionOptions, ConnectOptions, DeleteOptions, Error, GetOptions,
+    AlarmAction, AlarmOptions, AlarmType, Client, CompactionOptions, ConnectOptions, DeleteOptions, Error,
+    GetOptions,
 };
 
 const PREFIX: &str = "/gateway/";
@@ -111,8 +112,16 @@ impl Keys {
         self.compact().await;
         let mut maintenance = self.0.maintenance_client();
         maintenance.defragment().await.expect("a defragmentation");
+        let member = maintenance
+            .status()
+            .await
+            .expect("its status")
+            .header()
+            .map(|header| header.member_id());
+        let mut options = AlarmOptions::new();
+        options.with_member(member.expect("a member"));
         let disarmed = maintenance
-            .alarm(AlarmAction::Deactivate, AlarmType::Nospace, None)
+            .alarm(AlarmAction::Deactivate, AlarmType::Nospace, Some(options))
             .await;
         disarmed.expect("no alarm");
     }

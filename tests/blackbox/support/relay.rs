@@ -71,9 +71,14 @@ impl Relay {
         }
     }
 
-    /// Its address as a gateway's `endpoints` name it.
+    /// Where it takes connections.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.port.address()
+    }
+
+    /// The same as a gateway's `endpoints` name it.
     pub(crate) fn endpoint(&self) -> String {
-        format!("http://{}", self.port.address())
+        format!("http://{}", self.address())
     }
 
     /// Does this from here on.

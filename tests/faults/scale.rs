@@ -1,0 +1,27 @@
+//! How long and how much: a moment in every test run, in earnest with `FAULTS=full`, which `make faults` sets.
+
+use std::time::Duration;
+
+/// Whether this is in earnest: release builds on a machine that does nothing else.
+pub(crate) fn is_full() -> bool {
+    std::env::var("FAULTS").is_ok_and(|size| size == "full")
+}
+
+fn either<T>(full: T, brief: T) -> T {
+    if is_full() { full } else { brief }
+}
+
+/// Requests per second to each of two proxies.
+pub(crate) fn rate_per_second() -> u32 {
+    either(1000, 150)
+}
+
+/// How long a fault lasts that lasts so many seconds in earnest.
+pub(crate) fn lasting(seconds: u64) -> Duration {
+    either(Duration::from_secs(seconds), Duration::from_millis(1500))
+}
+
+/// Within what an edit must be served everywhere once a fault is over.
+pub(crate) fn promptly() -> Duration {
+    either(Duration::from_secs(1), Duration::from_secs(20))
+}
