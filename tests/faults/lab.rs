@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::scale;
-use crate::support::{Backend, Gateway, Keys, Reply};
+use crate::support::{Backend, Gateway, Keys, Reply, eventually};
 use crate::traffic::{FIRST_STATE, Traffic, watched_route};
 
 /// How many proxies there are.
@@ -25,17 +25,21 @@ pub(crate) struct Lab {
 impl Lab {
     /// Writes the objects with `keys`, starts two proxies on these endpoints, and begins with the load.
     pub(crate) async fn start(keys: &Keys, endpoints: &[String]) -> Self {
-        Self::start_with(keys, endpoints, "").await
+        Self::start_within(&[], keys, endpoints).await
     }
 
-    /// The same with more top-level lines in the start-up files.
-    pub(crate) async fn start_with(keys: &Keys, endpoints: &[String], startup: &str) -> Self {
+    /// The same with more environment variables for the proxies.
+    pub(crate) async fn start_within(
+        environment: &[(&str, &str)],
+        keys: &Keys,
+        endpoints: &[String],
+    ) -> Self {
         let backend = Backend::start(|request| Reply::new(200, request.target.clone())).await;
         write_objects(keys, &backend).await;
-        let startup = format!("{}{startup}", store(endpoints));
         let mut proxies = Vec::new();
         for _ in 0..PROXIES {
-            proxies.push(Gateway::start_with(&startup, "").await);
+            let started = Gateway::try_start_within(environment, &store(endpoints), "").await;
+            proxies.push(started.expect("the proxy starts"));
         }
         let written = Arc::new(AtomicU64::new(FIRST_STATE));
         let traffic = proxies
@@ -88,8 +92,50 @@ impl Lab {
         .await;
     }
 
-    /// Ends the load, of which every request must have been answered right, and prints it.
-    pub(crate) async fn stop(self, what: &str) {
+    /// Waits until each proxy has logged this.
+    pub(crate) async fn until_all_say(&self, text: &str) {
+        let all = || self.proxies.iter().all(|proxy| proxy.stderr().contains(text));
+        eventually(&format!("all log {text:?}"), PATIENCE, || async { all() }).await;
+    }
+
+    /// Waits until one of the proxies has logged this.
+    pub(crate) async fn until_some_say(&self, text: &str) {
+        eventually(&format!("one logs {text:?}"), PATIENCE, || async {
+            self.any_says(text)
+        })
+        .await;
+    }
+
+    /// Whether one of the proxies has logged this.
+    pub(crate) fn any_says(&self, text: &str) -> bool {
+        self.proxies.iter().any(|proxy| proxy.stderr().contains(text))
+    }
+
+    /// Waits until each proxy says that this object does not run as written.
+    pub(crate) async fn until_quarantined(&self, id: &str) {
+        self.until_quarantine(|quarantined| quarantined.iter().any(|object| object["id"] == id))
+            .await;
+    }
+
+    /// Waits until each proxy says that everything runs as written.
+    pub(crate) async fn until_nothing_is_quarantined(&self) {
+        self.until_quarantine(<[_]>::is_empty).await;
+    }
+
+    async fn until_quarantine(&self, holds: impl Fn(&[serde_json::Value]) -> bool) {
+        for proxy in &self.proxies {
+            eventually("the quarantine is so", PATIENCE, || async {
+                let status = proxy.status().await;
+                status["configuration"]["quarantined"]
+                    .as_array()
+                    .is_some_and(|objects| holds(objects))
+            })
+            .await;
+        }
+    }
+
+    /// Ends the load, of which every request must have been answered right, and prints it. Gives the proxies, which run on.
+    pub(crate) async fn stop(self, what: &str) -> Vec<Gateway> {
         for traffic in self.traffic {
             let report = traffic.stop().await;
             println!(
@@ -99,12 +145,14 @@ impl Lab {
                 report.latencies
             );
         }
+        self.proxies
     }
 }
 
 /// The `store` line of a start-up file.
 pub(crate) fn store(endpoints: &[String]) -> String {
-    format!("store: {{ etcd: {{ endpoints: {endpoints:?} }} }}\n")
+    let timeout = scale::store_timeout();
+    format!("store: {{ etcd: {{ endpoints: {endpoints:?}, timeout: {timeout} }} }}\n")
 }
 
 /// The watched route in its first state, and what it needs.

@@ -5,10 +5,16 @@
 //! `make faults` it lasts as long as it does in earnest, at full load, and the figures are asserted.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod clock;
+mod contents;
 mod lab;
+mod quorum;
+mod registration;
 mod restarts;
 mod rig_works;
 mod scale;
+mod silence;
 #[path = "../blackbox/support/mod.rs"]
 mod support;
 mod traffic;
+mod wire;

@@ -21,6 +21,16 @@ pub(crate) fn lasting(seconds: u64) -> Duration {
     either(Duration::from_secs(seconds), Duration::from_millis(1500))
 }
 
+/// The same for a silence that the proxies are to notice: they ask after 3 s, and give up [`store_timeout`] later.
+pub(crate) fn long_enough_to_notice(seconds: u64) -> Duration {
+    either(Duration::from_secs(seconds), Duration::from_secs(4))
+}
+
+/// How long a call to etcd may take, by the proxies' settings: 5 s if nothing is said.
+pub(crate) fn store_timeout() -> &'static str {
+    either("5s", "1s")
+}
+
 /// Within what an edit must be served everywhere once a fault is over.
 pub(crate) fn promptly() -> Duration {
     either(Duration::from_secs(1), Duration::from_secs(20))

@@ -32,6 +32,7 @@ pub(crate) struct Gateway {
     directory: TempDir,
     port: Port,
     manage: Port,
+    environment: Vec<(String, String)>,
 }
 
 impl Gateway {
@@ -50,18 +51,31 @@ impl Gateway {
 
     /// The same for tests that expect it may refuse: `Err` if it exits before it is ready.
     pub(crate) async fn try_start(startup: &str, objects: &str) -> Result<Self, Exited> {
+        Self::try_start_within(&[], startup, objects).await
+    }
+
+    /// The same with more environment variables.
+    pub(crate) async fn try_start_within(
+        environment: &[(&str, &str)],
+        startup: &str,
+        objects: &str,
+    ) -> Result<Self, Exited> {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (port, manage) = (Port::reserve(), Port::reserve());
         std::fs::write(directory.path().join("meta.yaml"), objects).expect("writing the objects");
-        let file = directory.path().join("gateway.yaml");
-        std::fs::write(&file, startup_file(directory.path(), &port, &manage, startup))
-            .expect("writing the start-up file");
-        let process = Process::spawn(directory.path(), &["-c", &file.to_string_lossy()]);
+        let file = startup_file(directory.path(), &port, &manage, startup);
+        std::fs::write(directory.path().join("gateway.yaml"), file).expect("writing the start-up file");
+        let environment: Vec<(String, String)> = environment
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let process = Process::serve(directory.path(), &environment);
         let mut gateway = Self {
             process,
             directory,
             port,
             manage,
+            environment,
         };
         gateway.until_ready().await?;
         Ok(gateway)
@@ -170,11 +184,10 @@ impl Gateway {
         self.process.until_exit().await
     }
 
-    /// Kills it and starts it again with the same files and ports.
+    /// Kills it and starts it again with the same files, ports and environment.
     pub(crate) async fn restart(&mut self) {
-        let file = self.directory.path().join("gateway.yaml");
         self.process.end();
-        self.process = Process::spawn(self.directory.path(), &["-c", &file.to_string_lossy()]);
+        self.process = Process::serve(self.directory.path(), &self.environment);
         if let Err(exited) = self.until_ready().await {
             panic!("the gateway did not start again: {exited:?}");
         }
@@ -294,6 +307,14 @@ impl Process {
     fn spawn(directory: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(BINARY);
         command.args(arguments);
+        Self::start(directory, command)
+    }
+
+    /// With the start-up file in this directory.
+    fn serve(directory: &Path, environment: &[(String, String)]) -> Self {
+        let mut command = Command::new(BINARY);
+        command.arg("-c").arg(directory.join("gateway.yaml"));
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         Self::start(directory, command)
     }
 

@@ -15,7 +15,7 @@ use super::{Client, Response};
 #[path = "../../../benches/load/histogram.rs"]
 mod histogram;
 
-use histogram::Histogram;
+pub(crate) use histogram::Histogram;
 
 type Make = Arc<dyn Fn(u64) -> Vec<u8> + Send + Sync>;
 type Mark = Arc<dyn Fn(u64, &Response) -> String + Send + Sync>;
@@ -144,6 +144,11 @@ impl Load {
             elapsed: self.start.elapsed(),
             ..report
         }
+    }
+
+    /// The latencies since this was last called, taken out of the report.
+    pub(crate) fn lap(&self) -> Histogram {
+        std::mem::take(&mut self.shared.report.lock().unwrap().latencies)
     }
 
     /// Sends nothing more, waits for the answers under way, and tells.

@@ -30,7 +30,7 @@ pub(crate) use client::{Client, Response, get, post, request};
 pub(crate) use etcd::{Etcd, leader};
 pub(crate) use gateway::{BINARY, Exited, Gateway, Running, sum_of_samples};
 pub(crate) use keys::Keys;
-pub(crate) use load::{Load, Plan, Report};
+pub(crate) use load::{Histogram, Load, Plan, Report};
 pub(crate) use objects::{clusters, edit_and_wait, one_route, replies, revision};
 pub(crate) use port::Port;
 pub(crate) use relay::{Fault, Relay};
