@@ -15,6 +15,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # rustup puts programs where a shell that was open before does not look.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 BUILD_NEEDS := cargo cc cmake protoc
+TEST_NEEDS := etcd
 
 .PHONY: run test check bench audit fuzz ui
 
@@ -33,6 +34,7 @@ check:
 
 # Documentation tests first: nextest does not run them, and its summary belongs at the end.
 test: check
+	@.ci/need $(TEST_NEEDS)
 	@cargo test --locked --workspace --doc --quiet
 	@if cargo nextest --version >/dev/null 2>&1; \
 	then cargo nextest run --locked --workspace; \

@@ -8,10 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use meta::{
-    pattern::MergeSlashes,
-    store::{FileStore, Store},
-};
+use meta::pattern::MergeSlashes;
 use pingora_core::{
     listeners::TcpSocketOptions,
     server::{Server, ShutdownWatch, configuration::Opt},
@@ -79,14 +76,13 @@ impl Builder {
             engine,
             manage_token,
         } = settings;
-        if !startup.store.file.exists() {
-            eprintln!(
-                "{}: there is no such file: an empty configuration is {{}}",
-                startup.store.file.display()
-            );
-            return ExitCode::from(EXIT_CONFIG);
-        }
-        let store: Arc<dyn Store> = Arc::new(FileStore::new(&startup.store.file));
+        let store = match startup.store.open() {
+            Ok(store) => store,
+            Err(reason) => {
+                eprintln!("{reason}");
+                return ExitCode::from(EXIT_CONFIG);
+            }
+        };
         let opt = Opt {
             upgrade,
             daemon: engine.daemon,

@@ -3,14 +3,8 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
-use meta::{check::check, document::Document, plan::Plan, problem::Severity};
 
-use crate::{
-    Builder,
-    builder::EXIT_CONFIG,
-    quickstart,
-    startup::{Settings, in_file},
-};
+use crate::{Builder, builder::EXIT_CONFIG, examine, quickstart, startup::Settings};
 
 /// An L7 API gateway.
 #[derive(Debug, Parser)]
@@ -65,55 +59,11 @@ pub(crate) fn run(builder: Builder) -> ExitCode {
         }
     };
     if arguments.test {
-        return test(&builder, &file, &settings);
+        return examine::run(&builder, &file, &settings.startup.store);
     }
     settings.engine.daemon |= arguments.daemon;
     start_log();
     builder.serve(settings, arguments.upgrade)
-}
-
-/// Prints what is wrong with the objects.
-fn test(builder: &Builder, file: &std::path::Path, settings: &Settings) -> ExitCode {
-    let objects = &settings.startup.store.file;
-    let bytes = match std::fs::read(objects) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            eprintln!("{}: cannot be read: {error}", objects.display());
-            return ExitCode::from(EXIT_CONFIG);
-        }
-    };
-    let report = check(&Document::read_bytes(&bytes), None, builder.filters().kinds());
-    for problem in &report.problems {
-        eprintln!("{}", in_file(objects, problem));
-    }
-    let count = |severity| {
-        report
-            .problems
-            .iter()
-            .filter(|problem| problem.severity == severity)
-            .count()
-    };
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let checked = &report.checked;
-    println!(
-        "{} and {}: {} servers, {} clusters, {} routes, {} aggregations; {errors} errors, {warnings} warnings",
-        file.display(),
-        objects.display(),
-        checked.servers().len(),
-        checked.clusters().len(),
-        checked.routes().len(),
-        checked.aggregations().len()
-    );
-    for aggregation in checked.aggregations() {
-        if let Ok(plan) = Plan::new(aggregation) {
-            println!("{}", plan.describe(aggregation));
-        }
-    }
-    if errors == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(EXIT_CONFIG)
-    }
 }
 
 /// Logs to standard error; `RUST_LOG` decides what. The engine's own lines about clients that go away are left out.

@@ -12,7 +12,7 @@
 //!
 //! Reading order: [`proxy`], [`router`], [`admission`], [`attempts`], [`exchange`], [`cluster`], [`aggregate`], [`share`], [`snapshot`], [`live`], then what protects:
 //! [`limiter`], [`breaker`], [`statistics`]; what they need: [`edge`], [`filters`], [`split`], [`rewrite`], [`mirror`], [`detached`], [`relay`], [`refusal`],
-//! [`metrics`], [`clock`], [`kept`]; and around them [`startup`], [`manage`], [`builder`], [`commandline`], [`quickstart`].
+//! [`metrics`], [`clock`], [`kept`]; and around them [`startup`], [`manage`], [`builder`], [`commandline`], [`examine`], [`quickstart`].
 
 // The names above are a map for whoever reads the source, where private modules can be followed too.
 #![allow(rustdoc::private_intra_doc_links)]
@@ -30,6 +30,7 @@ pub mod cluster;
 mod commandline;
 mod detached;
 pub mod edge;
+mod examine;
 pub mod exchange;
 pub mod filters;
 mod kept;

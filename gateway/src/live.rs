@@ -159,7 +159,7 @@ pub(crate) struct Configurator {
 struct Memory {
     workshop: Arc<Workshop>,
     checked: Option<Checked>,
-    seen: Option<Revision>,
+    seen: Option<State>,
     /// Snapshots that requests may still hold: freed here and not by the last request, for which that would be long work.
     retired: Vec<Arc<Snapshot>>,
 }
@@ -194,7 +194,7 @@ impl BackgroundService for Configurator {
         let mut sweeping = interval(SWEEP);
         loop {
             let next = async {
-                match memory.seen {
+                match &memory.seen {
                     Some(seen) => self.store.changed(seen).await,
                     None => {
                         sleep(wait).await;
@@ -245,7 +245,7 @@ impl Configurator {
     }
 
     fn apply(&self, state: &State, memory: &mut Memory) {
-        memory.seen = Some(state.revision);
+        memory.seen = Some(state.clone());
         let report = check(&state.document, memory.checked.as_ref(), self.filters.kinds());
         let unreadable = !state.document.complete && state.document.objects.is_empty();
         if unreadable && memory.checked.is_none() {

@@ -30,6 +30,7 @@ mod schemas;
 mod splits;
 mod start_up;
 mod statistics;
+mod store;
 mod streaming;
 mod support;
 mod support_works;

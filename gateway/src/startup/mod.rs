@@ -2,6 +2,7 @@
 //! level and work as in Pingora. Unknown keys are errors.
 
 mod engine;
+mod store;
 
 use std::{
     fmt,
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::Value as Json;
 
 pub use engine::schema_of_engine_keys;
+pub use store::StoreSettings;
 
 /// What a start-up file says, beside the engine's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -59,14 +61,6 @@ pub struct Listener {
     /// IP address and port, as in `0.0.0.0:8080` or `[::]:8080`.
     #[schemars(with = "String")]
     pub address: SocketAddr,
-}
-
-/// Where the configuration is kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StoreSettings {
-    /// A YAML file; edits of it take effect at once.
-    pub file: PathBuf,
 }
 
 /// What all caches of routes and nodes together may hold.
@@ -287,11 +281,8 @@ impl Startup {
                 );
             }
         }
-        if self.store.file.as_os_str().is_empty() || self.store.file.is_dir() {
-            fault(
-                "/store/file".into(),
-                "this is no file: name one, as in data/meta.yaml".into(),
-            );
+        for (pointer, message) in self.store.faults() {
+            fault(format!("/store/{pointer}"), message);
         }
         for flaw in self.limit.iter().flat_map(check::limit_of_proxy) {
             fault(format!("/limit{}", flaw.pointer), flaw.message);
@@ -355,7 +346,7 @@ mod tests {
             "1:15: ",
             "did you mean \"address\"",
             "2:",
-            "\"file\" is missing",
+            "{ file: data/meta.yaml }",
             "3:1: ",
             "did you mean \"threads\"",
             "4:10: ",

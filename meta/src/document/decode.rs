@@ -112,7 +112,8 @@ impl Search {
             }
             None => {
                 let inside = format!("{}/", spot.whole);
-                self.taken.iter().any(|taken| taken.starts_with(&inside))
+                let mut gone = self.taken.iter().chain(&self.meant);
+                gone.any(|gone| gone.starts_with(&inside))
             }
         };
         if !consequence {

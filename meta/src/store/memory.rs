@@ -67,9 +67,9 @@ impl Store for MemoryStore {
         Ok(self.current.borrow().clone())
     }
 
-    async fn changed(&self, seen: Revision) -> Result<State, StoreError> {
+    async fn changed(&self, seen: &State) -> Result<State, StoreError> {
         let mut current = self.current.subscribe();
-        let other = current.wait_for(|state| state.revision != seen).await;
+        let other = current.wait_for(|state| !state.is(seen)).await;
         match other.map(|state| state.clone()).ok() {
             Some(state) => Ok(state),
             // The sender lives as long as the store that is borrowed here.

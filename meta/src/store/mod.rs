@@ -4,10 +4,12 @@
 //! state whose document is not [complete](crate::document::Document::complete) and says why, and whoever serves keeps what it has.
 
 mod apply;
+mod etcd;
 mod file;
 mod memory;
 
 pub use apply::apply;
+pub use etcd::{BadSetting, EtcdSettings, EtcdStore, Proxy, Registration};
 pub use file::FileStore;
 pub use memory::MemoryStore;
 
@@ -23,7 +25,7 @@ use crate::{document::Document, model::Kind, problem::Problem};
 /// How many states a store keeps.
 pub const HISTORY_LENGTH: usize = 100;
 
-/// The number of a state. It grows with every state and is never used again; 0 is before the first.
+/// The number of a state. It grows with every state; 0 is before the first. Only an etcd that lost data goes back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub u64);
@@ -49,6 +51,14 @@ pub struct State {
     pub revision: Revision,
     /// The objects, as far as they could be read.
     pub document: Arc<Document>,
+}
+
+impl State {
+    /// Whether `other` is this very state as the store handed it out, or a clone of it. The number alone does not tell: in
+    /// trouble a state has the number of the one before, and numbers go back when etcd is restored from a backup.
+    pub fn is(&self, other: &Self) -> bool {
+        self.revision == other.revision && Arc::ptr_eq(&self.document, &other.document)
+    }
 }
 
 /// One step of a commit.
@@ -127,7 +137,40 @@ pub enum StoreError {
     /// That state is not kept, or never was.
     #[error("revision {0} is not kept")]
     NoSuchRevision(Revision),
-    /// The store could not be reached.
+    /// etcd did not answer.
+    #[error("etcd cannot be reached to {action}: {reason}; it is tried again")]
+    Unreachable {
+        /// What was tried.
+        action: String,
+        /// What came of it.
+        reason: String,
+    },
+    /// etcd answered that it will not do it; trying again is of no use before somebody has seen to it.
+    #[error("etcd refused to {action}: {reason}")]
+    Refused {
+        /// What was tried.
+        action: String,
+        /// What etcd says, and what helps.
+        reason: String,
+    },
+    /// etcd did not answer a commit, which may have been made or not.
+    #[error("etcd did not answer ({reason}), so the commit may have been made or not; read the state again")]
+    Uncertain {
+        /// What came of it.
+        reason: String,
+    },
+    /// A commit is larger than the store takes.
+    #[error("the commit has {bytes} bytes, at most {most} are taken at once; commit it in several steps")]
+    TooLarge {
+        /// How large the commit is.
+        bytes: usize,
+        /// How large it may be.
+        most: usize,
+    },
+    /// The settings of the store cannot be used.
+    #[error(transparent)]
+    BadSetting(BadSetting),
+    /// The file could not be read or written.
     #[error("{action}: {source}")]
     Io {
         /// What was tried.
@@ -153,11 +196,12 @@ pub trait Store: Send + Sync + 'static {
     /// The state as it is.
     async fn load(&self) -> Result<State, StoreError>;
 
-    /// The first state that is seen to be another one than `seen`; states in between may be left out, the last one never is.
+    /// The first state that is seen to be [another](State::is) one than `seen`; states in between may be left out, the last one
+    /// never is.
     ///
     /// Waits for ever if need be, and may be dropped at any time. Trouble with the store is a state too (see the module), so
     /// an error is the exception: wait a moment before asking again.
-    async fn changed(&self, seen: Revision) -> Result<State, StoreError>;
+    async fn changed(&self, seen: &State) -> Result<State, StoreError>;
 
     /// Does all operations in order, or none, on exactly the state `expected`; gives the revision of the state that results.
     ///

@@ -113,11 +113,11 @@ impl Store for FileStore {
         }
     }
 
-    async fn changed(&self, seen: Revision) -> Result<State, StoreError> {
+    async fn changed(&self, seen: &State) -> Result<State, StoreError> {
         let mut published = self.inner.published.subscribe();
         loop {
             let current = published.borrow_and_update().clone();
-            if let Some(state) = current.filter(|state| state.revision != seen) {
+            if let Some(state) = current.filter(|state| state.revision != seen.revision) {
                 return Ok(state);
             }
             let watch = async { self.watch.lock().await.publish_next(&self.inner).await };
@@ -134,7 +134,8 @@ impl Store for FileStore {
         operations: Vec<Operation>,
         note: Note,
     ) -> Result<Revision, StoreError> {
-        let current = self.load().await?.revision;
+        let state = self.load().await?;
+        let current = state.revision;
         if current != expected {
             return Err(StoreError::Conflict { current });
         }
@@ -150,7 +151,7 @@ impl Store for FileStore {
         match outcome {
             // An edit that nobody has read yet: in a moment it has a number.
             Err(StoreError::Conflict { current }) if current == expected => {
-                let edited = timeout(Duration::from_millis(500), self.changed(expected)).await;
+                let edited = timeout(Duration::from_millis(500), self.changed(&state)).await;
                 let current = edited
                     .ok()
                     .and_then(Result::ok)
