@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::scale;
-use crate::support::{Backend, Gateway, Keys, Reply, eventually};
+use crate::support::{Backend, Gateway, Histogram, Keys, Reply, eventually};
 use crate::traffic::{FIRST_STATE, Traffic, watched_route};
 
 /// How many proxies there are.
@@ -92,18 +92,15 @@ impl Lab {
         .await;
     }
 
+    /// How long each proxy took to answer since this was last asked for.
+    pub(crate) fn lap(&self) -> Vec<Histogram> {
+        self.traffic.iter().map(Traffic::lap).collect()
+    }
+
     /// Waits until each proxy has logged this.
     pub(crate) async fn until_all_say(&self, text: &str) {
         let all = || self.proxies.iter().all(|proxy| proxy.stderr().contains(text));
         eventually(&format!("all log {text:?}"), PATIENCE, || async { all() }).await;
-    }
-
-    /// Waits until one of the proxies has logged this.
-    pub(crate) async fn until_some_say(&self, text: &str) {
-        eventually(&format!("one logs {text:?}"), PATIENCE, || async {
-            self.any_says(text)
-        })
-        .await;
     }
 
     /// Whether one of the proxies has logged this.

@@ -7,13 +7,14 @@
 
 mod clock;
 mod contents;
+mod fleet;
 mod lab;
 mod quorum;
-mod registration;
 mod restarts;
 mod rig_works;
 mod scale;
 mod silence;
+mod storms;
 #[path = "../blackbox/support/mod.rs"]
 mod support;
 mod traffic;

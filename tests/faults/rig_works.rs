@@ -143,7 +143,7 @@ async fn traffic_notices_answers_that_cannot_be() {
         })
         .await;
         let stopped = tokio::spawn(traffic.stop()).await;
-        let panic = stopped.err().expect("a panic").into_panic();
+        let panic = stopped.expect_err("a panic").into_panic();
         let text = panic.downcast_ref::<String>().expect("a text");
         assert!(text.contains(reason), "{text}");
     }

@@ -31,6 +31,31 @@ pub(crate) fn store_timeout() -> &'static str {
     either("5s", "1s")
 }
 
+/// Routes where there are many.
+pub(crate) fn routes() -> usize {
+    either(5000, 1000)
+}
+
+/// Proxies where there are many.
+pub(crate) fn proxies() -> usize {
+    either(50, 6)
+}
+
+/// How often something is done that has a median.
+pub(crate) fn samples() -> usize {
+    either(60, 15)
+}
+
+/// How often two things are measured in turn.
+pub(crate) fn pairs() -> usize {
+    either(3, 1)
+}
+
+/// A bar in milliseconds, ten seconds where figures are only printed.
+pub(crate) fn bar_ms(full: u64) -> Duration {
+    either(Duration::from_millis(full), Duration::from_secs(10))
+}
+
 /// Within what an edit must be served everywhere once a fault is over.
 pub(crate) fn promptly() -> Duration {
     either(Duration::from_secs(1), Duration::from_secs(20))

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::support::{Load, Plan, Report, Response, eventually};
+use crate::support::{Histogram, Load, Plan, Report, Response, eventually};
 
 /// The state of the watched route that each proxy begins with.
 pub(crate) const FIRST_STATE: u64 = 1;
@@ -66,6 +66,11 @@ impl Traffic {
         let what = format!("an answer of state {state}");
         eventually(&what, deadline, || async { first().is_some() }).await;
         first().expect("the wait above ends with one")
+    }
+
+    /// How long answers took since this was last asked for.
+    pub(crate) fn lap(&self) -> Histogram {
+        self.load.lap()
     }
 
     /// Sends nothing more and panics unless every single request was answered as it must be.
