@@ -24,13 +24,15 @@ use crate::{
     commandline,
     edge::{Connections, Open, TrustedProxies},
     filters::{Filter, Filters},
+    last_good::Keeper,
     live::{Configurator, Live},
     manage::ManageApp,
     metrics::Metrics,
     mirror::Mirrors,
     proxy::Proxy,
+    registration::Registrar,
     share::{Answers, NodeSharing, RouteSharing},
-    startup::{Settings, Startup},
+    startup::{Opened, Settings, Startup},
 };
 
 /// A gateway to be run, with the filters it knows.
@@ -76,8 +78,8 @@ impl Builder {
             engine,
             manage_token,
         } = settings;
-        let store = match startup.store.open() {
-            Ok(store) => store,
+        let opened = match startup.store.open() {
+            Ok(opened) => opened,
             Err(reason) => {
                 eprintln!("{reason}");
                 return ExitCode::from(EXIT_CONFIG);
@@ -91,12 +93,14 @@ impl Builder {
         let mut server = Server::new_with_opt_and_conf(opt, engine);
         server.bootstrap();
 
-        let parts = Parts::new(&startup);
+        let parts = Parts::new(&startup, &opened);
         let configurator = Configurator {
             live: parts.live.clone(),
-            store,
+            store: opened.store,
             filters: self.filters,
             metrics: parts.metrics.clone(),
+            keeper: parts.keeper.clone(),
+            registrar: opened.shared.map(|store| Registrar::new(store, &startup)),
         };
         let configuration = server.add_service(background_service("configuration", configurator));
 
@@ -123,6 +127,7 @@ impl Builder {
 /// What the proxy serves with and the manage listener tells of.
 struct Parts {
     live: Arc<Live>,
+    keeper: Option<Arc<Keeper>>,
     metrics: Arc<Metrics>,
     guard: Option<Arc<ProxyGuard>>,
     room: Arc<Room>,
@@ -130,10 +135,13 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(startup: &Startup) -> Self {
+    fn new(startup: &Startup, opened: &Opened) -> Self {
         let aggregation = startup.aggregation;
+        let keeper = startup.snapshot();
+        let keeper = keeper.map(|file| Arc::new(Keeper::new(file, opened.origin.clone())));
         Self {
-            live: Arc::new(Live::new()),
+            live: Arc::new(Live::new(opened.store.clone(), opened.kind, keeper.clone())),
+            keeper,
             metrics: Arc::default(),
             guard: startup
                 .limit

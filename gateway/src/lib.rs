@@ -7,7 +7,7 @@
 //! ([`aggregate`]); what is asked for by several clients can be answered once ([`share`]). Whatever the gateway answers by itself is a [`refusal`].
 //!
 //! **A change** comes from the store: [`live`] checks each state (`meta::check`), [`snapshot`] compiles it, reusing what did not
-//! change, and one swap puts it in place. Servers, their health, limits, breakers and every counter live outside of snapshots and survive
+//! change, and one swap puts it in place; [`last_good`] keeps it on the disk, and [`registration`] tells others of it. Servers, their health, limits, breakers and every counter live outside of snapshots and survive
 //! changes.
 //!
 //! Reading order: [`proxy`], [`router`], [`admission`], [`attempts`], [`exchange`], [`cluster`], [`aggregate`], [`share`], [`snapshot`], [`live`], then what protects:
@@ -34,6 +34,7 @@ mod examine;
 pub mod exchange;
 pub mod filters;
 mod kept;
+mod last_good;
 pub mod limiter;
 mod live;
 mod manage;
@@ -42,6 +43,7 @@ mod mirror;
 mod proxy;
 mod quickstart;
 pub mod refusal;
+mod registration;
 mod relay;
 mod rewrite;
 pub mod router;

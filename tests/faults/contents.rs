@@ -47,7 +47,12 @@ async fn rubbish_under_the_prefix_holds_up_no_edit() {
     let took = lab.edit(&keys).await;
     println!("amid rubbish, an edit was served in {took:.0?}");
     assert!(took < scale::promptly(), "served after {took:?}");
-    lab.until_quarantined("garbage").await;
+    let quarantined = |status: &serde_json::Value| status["configuration"]["quarantined"].as_array().cloned();
+    lab.until_told("garbage is quarantined", |status| {
+        let objects = quarantined(status).unwrap_or_default();
+        objects.iter().any(|object| object["id"] == "garbage")
+    })
+    .await;
     tokio::time::sleep(scale::lasting(10)).await;
     for name in keys.names("").await {
         if !["servers/b", "clusters/b", "routes/watched"].contains(&name.as_str())
@@ -56,7 +61,10 @@ async fn rubbish_under_the_prefix_holds_up_no_edit() {
             keys.delete(&name).await;
         }
     }
-    lab.until_nothing_is_quarantined().await;
+    lab.until_told("nothing is quarantined", |status| {
+        quarantined(status) == Some(Vec::new())
+    })
+    .await;
     lab.finish("rubbish and 10 MB values under the prefix", &keys)
         .await;
 }

@@ -85,6 +85,7 @@ impl Lab {
     pub(crate) async fn finish(self, scenario: &str, keys: &Keys) {
         let took = self.edit(keys).await;
         assert!(took < scale::promptly(), "{scenario}: served after {took:?}");
+        self.until_connected(true).await;
         let again = self.edit(keys).await;
         self.stop(&format!(
             "{scenario}: edit after the fault served in {took:.0?}, the next in {again:.0?}"
@@ -97,38 +98,29 @@ impl Lab {
         self.traffic.iter().map(Traffic::lap).collect()
     }
 
+    /// Waits until this holds of what each proxy says in `/status`.
+    pub(crate) async fn until_told(&self, what: &str, holds: impl Fn(&serde_json::Value) -> bool) {
+        for proxy in &self.proxies {
+            eventually(what, PATIENCE, || async { holds(&proxy.status().await) }).await;
+        }
+    }
+
+    /// Waits until each proxy says that it has lost etcd, or that it has it, in `/status`.
+    pub(crate) async fn until_connected(&self, connected: bool) {
+        let what = format!("store.connected is {connected}");
+        self.until_told(&what, |status| status["store"]["connected"] == connected)
+            .await;
+    }
+
     /// Waits until each proxy has logged this.
-    pub(crate) async fn until_all_say(&self, text: &str) {
+    pub(crate) async fn until_logged(&self, text: &str) {
         let all = || self.proxies.iter().all(|proxy| proxy.stderr().contains(text));
         eventually(&format!("all log {text:?}"), PATIENCE, || async { all() }).await;
     }
 
     /// Whether one of the proxies has logged this.
-    pub(crate) fn any_says(&self, text: &str) -> bool {
+    pub(crate) fn any_logged(&self, text: &str) -> bool {
         self.proxies.iter().any(|proxy| proxy.stderr().contains(text))
-    }
-
-    /// Waits until each proxy says that this object does not run as written.
-    pub(crate) async fn until_quarantined(&self, id: &str) {
-        self.until_quarantine(|quarantined| quarantined.iter().any(|object| object["id"] == id))
-            .await;
-    }
-
-    /// Waits until each proxy says that everything runs as written.
-    pub(crate) async fn until_nothing_is_quarantined(&self) {
-        self.until_quarantine(<[_]>::is_empty).await;
-    }
-
-    async fn until_quarantine(&self, holds: impl Fn(&[serde_json::Value]) -> bool) {
-        for proxy in &self.proxies {
-            eventually("the quarantine is so", PATIENCE, || async {
-                let status = proxy.status().await;
-                status["configuration"]["quarantined"]
-                    .as_array()
-                    .is_some_and(|objects| holds(objects))
-            })
-            .await;
-        }
     }
 
     /// Ends the load, of which every request must have been answered right, and prints it. Gives the proxies, which run on.
@@ -146,10 +138,12 @@ impl Lab {
     }
 }
 
-/// The `store` line of a start-up file.
+/// The lines of a start-up file that say where the objects come from.
 pub(crate) fn store(endpoints: &[String]) -> String {
     let timeout = scale::store_timeout();
-    format!("store: {{ etcd: {{ endpoints: {endpoints:?}, timeout: {timeout} }} }}\n")
+    format!(
+        "store: {{ etcd: {{ endpoints: {endpoints:?}, timeout: {timeout} }} }}\nsnapshot: last-good.json\n"
+    )
 }
 
 /// The watched route in its first state, and what it needs.

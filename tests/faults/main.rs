@@ -10,6 +10,7 @@ mod contents;
 mod fleet;
 mod lab;
 mod quorum;
+mod registration;
 mod restarts;
 mod rig_works;
 mod scale;

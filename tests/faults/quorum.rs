@@ -35,7 +35,8 @@ async fn an_etcd_that_loses_its_quorum_cancels_the_watches_and_fails_no_request(
         member.kill();
     }
     // A member without a leader cancels the watches of those who insist on one.
-    lab.until_all_say("no leader").await;
+    lab.until_logged("no leader").await;
+    lab.until_connected(false).await;
     tokio::time::sleep(scale::lasting(20)).await;
     for member in &mut members[1..] {
         member.launch();

@@ -9,6 +9,7 @@ async fn an_etcd_that_is_killed_and_run_again_fails_no_request() {
     let mut etcd = Etcd::start().await;
     let lab = Lab::start(&etcd.keys().await, &[etcd.endpoint()]).await;
     etcd.kill();
+    lab.until_connected(false).await;
     tokio::time::sleep(scale::lasting(60)).await;
     etcd.run().await;
     lab.finish("etcd killed and run again", &etcd.keys().await).await;
@@ -31,7 +32,7 @@ async fn an_etcd_that_was_compacted_meanwhile_fails_no_request() {
     etcd.run().await;
     relay.set(Fault::None);
     lab.until_served(last, scale::promptly()).await;
-    lab.until_all_say("compacted").await;
+    lab.until_logged("compacted").await;
     lab.finish("etcd compacted and run again", &etcd.keys().await)
         .await;
 }
@@ -43,7 +44,11 @@ async fn an_etcd_that_comes_back_empty_is_not_believed_and_fails_no_request() {
     etcd.kill();
     etcd.wipe();
     etcd.run().await;
-    lab.until_all_say("lost its data").await;
+    lab.until_told("the loss is told", |status| {
+        let error = status["configuration"]["store_error"].as_str();
+        error.is_some_and(|error| error.contains("lost its data"))
+    })
+    .await;
     tokio::time::sleep(scale::lasting(30)).await;
     lab.finish("etcd run again without its data", &etcd.keys().await)
         .await;

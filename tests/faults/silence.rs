@@ -13,7 +13,7 @@ async fn an_etcd_that_is_stopped_and_goes_on_fails_no_request() {
     let lab = Lab::start(&keys, &[etcd.endpoint()]).await;
     etcd.freeze();
     tokio::time::sleep(scale::long_enough_to_notice(30)).await;
-    lab.until_all_say("trying again").await;
+    lab.until_connected(false).await;
     etcd.thaw();
     lab.finish("etcd stopped and continued", &keys).await;
 }
@@ -36,7 +36,7 @@ async fn stalled(fault: Fault) {
     relay.set(fault);
     let state = lab.write(&keys).await;
     tokio::time::sleep(scale::long_enough_to_notice(30)).await;
-    lab.until_all_say("trying again").await;
+    lab.until_connected(false).await;
     relay.set(Fault::None);
     lab.until_served(state, scale::promptly()).await;
     lab.finish(&format!("{fault:?} of the way to etcd"), &keys).await;
@@ -56,7 +56,7 @@ async fn a_way_to_etcd_that_takes_half_a_second_delays_an_edit_by_that_and_fails
     assert!(took < delay + scale::promptly(), "served after {took:?}");
     println!("each way to etcd {delay:?} longer: an edit was served in {took:.0?}");
     assert!(
-        !lab.any_says("trying again"),
+        !lab.any_logged("trying again"),
         "a slow way was taken for a dead one"
     );
     relay.set(Fault::None);

@@ -46,7 +46,7 @@ async fn bytes_that_come_changed_are_not_believed() {
         lab.write(&keys).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    lab.until_all_say("trying again").await;
+    lab.until_logged("trying again").await;
     relay.set(Fault::None);
     lab.finish("bytes of etcd changed on the way", &keys).await;
 }

@@ -226,6 +226,7 @@ impl ManageApp {
             "uptime_seconds": self.started.elapsed().as_secs(),
             "in_flight": self.metrics.in_flight(),
             "configuration": self.live.configuration(),
+            "store": self.live.store(),
             "limit": self.guard.as_ref().map(|guard| guard.status(now)),
             "servers": self.live.servers(),
             "clusters": self.live.clusters(now),

@@ -2,6 +2,7 @@
 //! level and work as in Pingora. Unknown keys are errors.
 
 mod engine;
+mod name;
 mod store;
 
 use std::{
@@ -15,6 +16,7 @@ use meta::{
     check,
     cidr::Cidr,
     document::{self, Flaw, Node, Subject, decode},
+    id::Id,
     model::Limit,
     problem::{Problem, dotted},
 };
@@ -25,6 +27,7 @@ use serde_json::value::Value as Json;
 
 pub use engine::schema_of_engine_keys;
 pub use store::StoreSettings;
+pub(crate) use store::{Opened, StoreKind};
 
 /// What a start-up file says, beside the engine's keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +37,12 @@ pub struct Startup {
     pub listeners: Vec<Listener>,
     /// Where the configuration is kept.
     pub store: StoreSettings,
+    /// The file that keeps the last good state, to start from when the store cannot be read; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<PathBuf>,
+    /// The name of this proxy among those that share its store; HOST-PORT if absent, of the first listener.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
     /// Where this proxy tells of itself: `/metrics`, `/livez`, `/readyz`, `/status`.
     #[serde(default)]
     pub manage: Manage,
@@ -242,6 +251,19 @@ fn problems(tree: &Node, flaws: Vec<Flaw>) -> Vec<Problem> {
 }
 
 impl Startup {
+    /// The name of this proxy among those that share its store.
+    pub(crate) fn id(&self) -> Id {
+        let listener = self.listeners.first();
+        let port = listener.map_or(0, |listener| listener.address.port());
+        let given = self.id.clone();
+        given.unwrap_or_else(|| name::of_host_and_port(&name::host(), port))
+    }
+
+    /// Where the last good state is kept, if it is.
+    pub(crate) fn snapshot(&self) -> Option<PathBuf> {
+        self.snapshot.as_deref().map(store::absolute)
+    }
+
     /// Finds what the types do not refuse; gives the manage listener's token.
     fn faults(&self, flaws: &mut Vec<Flaw>) -> Option<String> {
         let mut fault = |pointer: String, message: String| {
@@ -280,6 +302,16 @@ impl Startup {
                     "port 0 is any free port, and nobody would know which: choose one".into(),
                 );
             }
+        }
+        if self
+            .snapshot
+            .as_ref()
+            .is_some_and(|file| file.file_name().is_none() || file.is_dir())
+        {
+            fault(
+                "/snapshot".into(),
+                "this is no file: name one, as in data/last-good.json".into(),
+            );
         }
         for (pointer, message) in self.store.faults() {
             fault(format!("/store/{pointer}"), message);

@@ -1,10 +1,15 @@
 //! Where the configuration is kept: the `store` section of a start-up file.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use meta::store::{BadSetting, EtcdSettings, EtcdStore, FileStore, Store};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
+
+use crate::last_good::Origin;
 
 /// Where the configuration is kept: in one of these.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -58,17 +63,54 @@ impl StoreSettings {
     /// The store, which is not touched yet: nothing runs before the first call.
     ///
     /// Fails with what a person can do about it.
-    pub(crate) fn open(&self) -> Result<Arc<dyn Store>, String> {
+    pub(crate) fn open(&self) -> Result<Opened, String> {
         match self {
             Self::File(file) if !file.exists() => Err(format!(
                 "{}: there is no such file: an empty configuration is {{}}",
                 file.display()
             )),
-            Self::File(file) => Ok(Arc::new(FileStore::new(file))),
-            Self::Etcd(etcd) => match EtcdStore::new(etcd) {
-                Ok(store) => Ok(Arc::new(store)),
-                Err(error) => Err(error.to_string()),
-            },
+            Self::File(file) => Ok(Opened {
+                store: Arc::new(FileStore::new(file)),
+                kind: StoreKind::File,
+                shared: None,
+                origin: Origin::File(absolute(file).display().to_string()),
+            }),
+            Self::Etcd(etcd) => {
+                let store = EtcdStore::new(etcd).map_err(|error| error.to_string())?;
+                let store = Arc::new(store);
+                Ok(Opened {
+                    store: store.clone(),
+                    kind: StoreKind::Etcd,
+                    shared: Some(store),
+                    origin: Origin::Etcd {
+                        prefix: etcd.prefix.clone(),
+                        endpoints: etcd.endpoints.clone(),
+                    },
+                })
+            }
         }
     }
+}
+
+/// A store that can be used.
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) kind: StoreKind,
+    /// The same store, if proxies share it.
+    pub(crate) shared: Option<Arc<EtcdStore>>,
+    /// Which store it is.
+    pub(crate) origin: Origin,
+}
+
+/// What a store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StoreKind {
+    File,
+    Etcd,
+}
+
+/// A process that becomes a daemon changes its directory.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

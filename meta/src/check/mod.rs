@@ -27,7 +27,7 @@ use std::{
     sync::Arc,
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
     document::{Document, Flaw, RawObject, Subject},
@@ -91,12 +91,40 @@ impl Checked {
         self.aggregations.values().map(|entry| &entry.object)
     }
 
+    /// Whether there is no object at all.
+    pub fn is_empty(&self) -> bool {
+        self.servers.is_empty()
+            && self.clusters.is_empty()
+            && self.routes.is_empty()
+            && self.aggregations.is_empty()
+    }
+
     /// The clusters that the answers of an endpoint come from.
     fn answering<'a, E: Endpoint>(&'a self, endpoint: &'a E) -> impl Iterator<Item = &'a Cluster> {
         let entries = endpoint
             .answering()
             .filter_map(|cluster| self.clusters.get(cluster));
         entries.map(|entry| &*entry.object)
+    }
+}
+
+/// As the objects would be written: four lists. What is read from that is the same configuration.
+impl Serialize for Checked {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut lists = to.serialize_map(Some(Kind::ALL.len()))?;
+        lists.serialize_entry(&Kind::Server, &List(&self.servers))?;
+        lists.serialize_entry(&Kind::Cluster, &List(&self.clusters))?;
+        lists.serialize_entry(&Kind::Route, &List(&self.routes))?;
+        lists.serialize_entry(&Kind::Aggregation, &List(&self.aggregations))?;
+        lists.end()
+    }
+}
+
+struct List<'l, T>(&'l BTreeMap<Id, Entry<T>>);
+
+impl<T: Serialize> Serialize for List<'_, T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.values().map(|entry| &*entry.object))
     }
 }
 

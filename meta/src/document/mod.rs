@@ -90,12 +90,26 @@ impl Document {
             .find(|object| object.kind == kind && object.id == id)
     }
 
+    /// A whole configuration of these objects.
+    pub fn of(objects: Vec<RawObject>) -> Self {
+        Self {
+            objects,
+            complete: true,
+            ..Self::default()
+        }
+    }
+
     /// A document of which nothing could be read, for the reason given.
     pub fn unreadable(problem: Problem) -> Self {
         Self {
             problems: vec![problem],
             ..Self::default()
         }
+    }
+
+    /// Whether nothing could be read: neither an object nor that there is none.
+    pub fn is_unreadable(&self) -> bool {
+        !self.complete && self.objects.is_empty() && self.broken.is_empty()
     }
 
     /// The document as text, by kind and in our own style; reading it gives the same objects.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{HISTORY_LENGTH, HistoryEntry, Note, Operation, Revision, State, Store, StoreError, apply};
+use super::{HISTORY_LENGTH, HistoryEntry, Link, Note, Operation, Revision, State, Store, StoreError, apply};
 use crate::document::Document;
 
 /// A store in memory.
@@ -74,6 +74,13 @@ impl Store for MemoryStore {
             Some(state) => Ok(state),
             // The sender lives as long as the store that is borrowed here.
             None => std::future::pending().await,
+        }
+    }
+
+    fn link(&self) -> Link {
+        Link {
+            connected: true,
+            error: None,
         }
     }
 

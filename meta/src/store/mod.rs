@@ -61,6 +61,15 @@ impl State {
     }
 }
 
+/// How the way to a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Whether the store can be read.
+    pub connected: bool,
+    /// Why it could not, the last time that it could not.
+    pub error: Option<String>,
+}
+
 /// One step of a commit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -202,6 +211,13 @@ pub trait Store: Send + Sync + 'static {
     /// Waits for ever if need be, and may be dropped at any time. Trouble with the store is a state too (see the module), so
     /// an error is the exception: wait a moment before asking again.
     async fn changed(&self, seen: &State) -> Result<State, StoreError>;
+
+    /// How the way to the store is, as far as that is known without asking it.
+    fn link(&self) -> Link;
+
+    /// Tells the store that it was not empty when it was last read. One that is found empty without a sign that somebody emptied
+    /// it has lost its data then, and its state is not complete. To be called before the first read.
+    fn expect_objects(&self) {}
 
     /// Does all operations in order, or none, on exactly the state `expected`; gives the revision of the state that results.
     ///

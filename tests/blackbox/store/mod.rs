@@ -1,6 +1,8 @@
 //! Gateways whose configuration is in etcd: real ones, on ports nobody else uses.
 
 mod basics;
+mod killed;
+mod last_good;
 
 use std::time::Duration;
 
@@ -38,6 +40,14 @@ async fn serves(gateway: &Gateway, id: &str, body: &str) {
 async fn serves_revision(gateway: &Gateway, wanted: i64) {
     eventually("the revision serves", PATIENCE, || async {
         i64::try_from(revision(gateway).await) == Ok(wanted)
+    })
+    .await;
+}
+
+/// Waits until the gateway has logged this.
+async fn log_says(gateway: &Gateway, part: &str) {
+    eventually(&format!("the log says {part:?}"), PATIENCE, || async {
+        gateway.stderr().contains(part)
     })
     .await;
 }

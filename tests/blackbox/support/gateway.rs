@@ -60,6 +60,17 @@ impl Gateway {
         startup: &str,
         objects: &str,
     ) -> Result<Self, Exited> {
+        let mut gateway = Self::spawn_within(environment, startup, objects);
+        gateway.until_ready().await?;
+        Ok(gateway)
+    }
+
+    /// The same for tests that expect it is not ready at once: starts and waits for nothing.
+    pub(crate) fn spawn_with(startup: &str, objects: &str) -> Self {
+        Self::spawn_within(&[], startup, objects)
+    }
+
+    fn spawn_within(environment: &[(&str, &str)], startup: &str, objects: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (port, manage) = (Port::reserve(), Port::reserve());
         std::fs::write(directory.path().join("meta.yaml"), objects).expect("writing the objects");
@@ -69,16 +80,13 @@ impl Gateway {
             .iter()
             .map(|&(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        let process = Process::serve(directory.path(), &environment);
-        let mut gateway = Self {
-            process,
+        Self {
+            process: Process::serve(directory.path(), &environment),
             directory,
             port,
             manage,
             environment,
-        };
-        gateway.until_ready().await?;
-        Ok(gateway)
+        }
     }
 
     /// Runs the binary to its end with these arguments, in this directory.
@@ -186,11 +194,16 @@ impl Gateway {
 
     /// Kills it and starts it again with the same files, ports and environment.
     pub(crate) async fn restart(&mut self) {
-        self.process.end();
-        self.process = Process::serve(self.directory.path(), &self.environment);
+        self.restart_without_waiting();
         if let Err(exited) = self.until_ready().await {
             panic!("the gateway did not start again: {exited:?}");
         }
+    }
+
+    /// The same, not waiting until it is ready.
+    pub(crate) fn restart_without_waiting(&mut self) {
+        self.process.end();
+        self.process = Process::serve(self.directory.path(), &self.environment);
     }
 
     async fn until_ready(&mut self) -> Result<(), Exited> {

@@ -8,7 +8,7 @@
 
 use std::{
     convert::Infallible,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -22,7 +22,11 @@ use super::{
     settings::Pace,
     view::{Item, View},
 };
-use crate::{document::Document, problem::Problem, store::State};
+use crate::{
+    document::Document,
+    problem::Problem,
+    store::{Link, Revision, State},
+};
 
 /// Events that come within this of each other make one state, …
 const TOGETHER: Duration = Duration::from_millis(2);
@@ -98,6 +102,10 @@ impl Outage {
 
     /// Tells whoever waits for changes, once the outage has lasted as long as a call may take.
     fn note(&mut self, inner: &Inner, reason: String) {
+        *inner.link() = Link {
+            connected: false,
+            error: Some(reason.clone()),
+        };
         if self.since.is_none() {
             log::warn!("etcd: {reason}; trying again");
         }
@@ -112,6 +120,7 @@ impl Outage {
         if let Some(since) = self.since {
             log::info!("etcd: reached again after {:.1?}", since.elapsed());
         }
+        inner.link().connected = true;
         inner.publish_view();
         *self = Self::default();
     }
@@ -134,7 +143,10 @@ impl Inner {
                 before.cluster
             );
         }
-        let view = listed.after(known.as_ref());
+        let mut view = listed.after(known.as_ref());
+        if known.is_none() && self.had_objects.load(Relaxed) {
+            view.expect_objects();
+        }
         if let Some(problem) = view.obstacle() {
             log::error!("etcd: {}", problem.message);
         }
@@ -297,12 +309,14 @@ impl Inner {
     /// Publishes that nothing can be read, with the number of what was read last.
     fn publish_trouble(&self, reason: &str) {
         let mut view = self.view();
-        let Some(view) = view.as_mut() else { return };
         let message = format!("etcd cannot be reached: {reason}. What it held before goes on being served");
         let document = Document::unreadable(Problem::of_text(None, message));
-        view.told = false;
+        let revision = view.as_ref().map_or(Revision(0), View::revision);
+        if let Some(view) = view.as_mut() {
+            view.told = false;
+        }
         self.published.send_replace(Some(State {
-            revision: view.revision(),
+            revision,
             document: Arc::new(document),
         }));
     }

@@ -30,7 +30,10 @@ pub use proxies::{Proxy, Registration};
 pub use settings::{BadSetting, EtcdSettings};
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -48,7 +51,7 @@ use self::{
     settings::Pace,
     view::View,
 };
-use super::{HistoryEntry, Note, Operation, Revision, State, Store, StoreError};
+use super::{HistoryEntry, Link, Note, Operation, Revision, State, Store, StoreError};
 
 /// A prefix of an etcd as a store.
 pub struct EtcdStore {
@@ -66,6 +69,9 @@ struct Inner {
     moved: watch::Sender<u64>,
     /// Makes the following begin again.
     doubted: Notify,
+    link: Mutex<Link>,
+    /// Whether there were objects before this process began to read.
+    had_objects: AtomicBool,
 }
 
 /// What the key `revision` was at one moment.
@@ -97,6 +103,11 @@ impl EtcdStore {
                 published: watch::Sender::new(None),
                 moved: watch::Sender::new(0),
                 doubted: Notify::new(),
+                link: Mutex::new(Link {
+                    connected: false,
+                    error: None,
+                }),
+                had_objects: AtomicBool::new(false),
             }),
             following: Mutex::default(),
         })
@@ -144,6 +155,14 @@ impl Store for EtcdStore {
         }
     }
 
+    fn link(&self) -> Link {
+        self.inner.link().clone()
+    }
+
+    fn expect_objects(&self) {
+        self.inner.had_objects.store(true, Relaxed);
+    }
+
     async fn commit(
         &self,
         expected: Revision,
@@ -184,6 +203,10 @@ impl Inner {
     /// What is known; not to be held for long.
     fn view(&self) -> MutexGuard<'_, Option<View>> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn guard(&self) -> Result<GuardRead, Failure> {

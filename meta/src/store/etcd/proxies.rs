@@ -78,6 +78,11 @@ impl Registration {
         *self.registered.borrow()
     }
 
+    /// The same, for whoever outlives the registration.
+    pub fn registered(&self) -> watch::Receiver<bool> {
+        self.registered.clone()
+    }
+
     /// Ends it at once, for others to see. Takes two timeouts of the store at most.
     pub async fn end(mut self) {
         self.stop.send_replace(true);

@@ -34,7 +34,7 @@ use tokio::{
 };
 
 use self::{history::History, steady::Known, watch::Watch};
-use super::{HistoryEntry, Note, Operation, Revision, State, Store, StoreError, apply::apply_to};
+use super::{HistoryEntry, Link, Note, Operation, Revision, State, Store, StoreError, apply::apply_to};
 use crate::{document::Document, model::Kind, problem::Problem};
 
 /// A YAML file as a store.
@@ -125,6 +125,16 @@ impl Store for FileStore {
                 _ = published.changed() => {}
                 () = watch => {}
             }
+        }
+    }
+
+    fn link(&self) -> Link {
+        let state = self.inner.published.borrow();
+        let unreadable = state.as_ref().filter(|state| state.document.is_unreadable());
+        let problem = unreadable.and_then(|state| state.document.problems.first());
+        Link {
+            connected: unreadable.is_none(),
+            error: problem.map(ToString::to_string),
         }
     }
 

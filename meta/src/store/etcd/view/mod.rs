@@ -160,14 +160,22 @@ impl View {
         };
         self.lost = before.lost.clone();
         if self.objects.is_empty() && !before.objects.is_empty() {
-            self.lost = Some(format!(
-                "etcd has lost its data: everything under the prefix is gone and nobody deleted it (revision {} before, {} \
-                 now). What was there is kept. Restore a backup of etcd; or, if all objects are as they should be, put \
-                 anything to the key \"revision\" under the prefix",
+            self.lost = Some(lost(&format!(
+                "revision {} before, {} now",
                 before.seen, self.seen
-            ));
+            )));
         }
         self
+    }
+
+    /// The same for a view that is the first of this process, where there were objects before it began.
+    pub(crate) fn expect_objects(&mut self) {
+        if self.guard.is_none() && self.objects.is_empty() {
+            self.lost = Some(lost(&format!(
+                "there were objects before, now it is at revision {}",
+                self.seen
+            )));
+        }
     }
 
     /// Takes in what happened, in order; whether the state is another one now.
@@ -318,6 +326,14 @@ impl View {
         }
         had != (self.number, None)
     }
+}
+
+/// Why nothing is believed to be gone.
+fn lost(numbers: &str) -> String {
+    format!(
+        "etcd has lost its data: everything under the prefix is gone and nobody deleted it ({numbers}). What was there is kept. \
+         Restore a backup of etcd; or, if all objects are as they should be, put anything to the key \"revision\" under the prefix"
+    )
 }
 
 impl Guard {

@@ -1,0 +1,299 @@
+//! Keeps the running configuration the same as the store's: loads it, watches it, checks and compiles each state, swaps it in.
+//!
+//! Nothing that stands in a store can stop this: what cannot be used is quarantined, what cannot be read leaves everything as it was.
+//! A proxy that starts waits [`PATIENCE`] for its store, then serves the last good state from its disk, if it has one.
+
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use meta::{
+    check::{Checked, Quarantined, Report, check},
+    model::Kind,
+    problem::Problem,
+    store::{Revision, State, Store, StoreError},
+};
+use pingora_core::{
+    server::ShutdownWatch,
+    services::{ServiceReadyNotifier, background::BackgroundService},
+};
+use tokio::{
+    runtime::Handle,
+    select,
+    time::{interval, sleep, timeout},
+};
+
+use super::{Configuration, Live, Source, status::Objects};
+use crate::{
+    clock::Moment,
+    cluster::{Registry, task::Task},
+    filters::Filters,
+    last_good::Keeper,
+    metrics::Metrics,
+    registration::Registrar,
+    snapshot::{Snapshot, Workshop},
+};
+
+/// The background service that owns the configuration.
+pub(crate) struct Configurator {
+    pub(crate) live: Arc<Live>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) filters: Filters,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Who keeps the last good state, if anybody does.
+    pub(crate) keeper: Option<Arc<Keeper>>,
+    /// Who tells others of this proxy, if the store is shared.
+    pub(crate) registrar: Option<Registrar>,
+}
+
+/// What the configurator remembers from one state to the next.
+struct Memory {
+    workshop: Arc<Workshop>,
+    /// What ran last, of this process or of the one before.
+    checked: Option<Arc<Checked>>,
+    /// The revision of that.
+    revision: u64,
+    seen: State,
+    /// Snapshots that requests may still hold: freed here and not by the last request, for which that would be long work.
+    retired: Vec<Arc<Snapshot>>,
+}
+
+/// How long the listeners wait for the store.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The wait after an error of the store, before it is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// From one look for connections that are kept for nothing to the next.
+const SWEEP: Duration = Duration::from_secs(5);
+
+#[async_trait]
+impl BackgroundService for Configurator {
+    async fn start_with_ready_notifier(&self, mut shutdown: ShutdownWatch, ready: ServiceReadyNotifier) {
+        let mut memory = self.begin();
+        let _ticking = Task::spawn(&Handle::current(), tick(self.live.clone()));
+        let _keeping = self
+            .keeper
+            .clone()
+            .map(|keeper| Task::spawn(&Handle::current(), keeper.run()));
+        let first = timeout(PATIENCE, self.store.load()).await;
+        self.take_first(first.ok(), &mut memory);
+        // The listeners open now, with a configuration or without one: without, requests are refused with 503.
+        ready.notify_ready();
+        let registration = self
+            .registrar
+            .as_ref()
+            .map(|registrar| registrar.register(&self.live));
+        let mut sweeping = interval(SWEEP);
+        loop {
+            select! {
+                next = self.store.changed(&memory.seen) => match next {
+                    Ok(state) => self.take(&state, &mut memory),
+                    Err(error) => {
+                        self.note_error(&error.to_string());
+                        sleep(PAUSE).await;
+                    }
+                },
+                _ = sweeping.tick() => memory.workshop.registry.sweep(),
+                _ = shutdown.changed() => break,
+            }
+            if let Some(registrar) = &self.registrar {
+                registrar.tell(&self.live.configuration());
+            }
+        }
+        if let Some(keeper) = &self.keeper {
+            keeper.flush();
+        }
+        if let Some(registration) = registration {
+            registration.end().await;
+        }
+    }
+}
+
+/// Ticks for ever, a little after the beginning of each second of the process.
+async fn tick(live: Arc<Live>) {
+    loop {
+        let now = Moment::now();
+        let next = Moment::after_start(Duration::from_secs(now.second() + 1));
+        sleep(next.since(now)).await;
+        live.tick(Moment::now());
+    }
+}
+
+impl Configurator {
+    /// Reads the last good state, without serving it yet: the store may have a later one.
+    fn begin(&self) -> Memory {
+        let registry = Registry::new(Handle::current());
+        let workshop = Arc::new(Workshop::new(
+            registry,
+            self.filters.clone(),
+            self.metrics.clone(),
+        ));
+        let _ = self.live.workshop.set(workshop.clone());
+        let last_good = self
+            .keeper
+            .as_ref()
+            .and_then(|keeper| keeper.read(self.filters.kinds()));
+        if last_good.as_ref().is_some_and(|last| !last.checked.is_empty()) {
+            self.store.expect_objects();
+        }
+        Memory {
+            workshop,
+            revision: last_good.as_ref().map_or(0, |last| last.revision),
+            checked: last_good.map(|last| Arc::new(last.checked)),
+            // No state that a store hands out.
+            seen: State {
+                revision: Revision(0),
+                document: Arc::default(),
+            },
+            retired: Vec::new(),
+        }
+    }
+
+    /// Takes what the store gave in time, and serves the last good state if that cannot be served.
+    fn take_first(&self, first: Option<Result<State, StoreError>>, memory: &mut Memory) {
+        match first {
+            Some(Ok(state)) => {
+                if state.document.complete && state.revision.0 < memory.revision {
+                    log::warn!(
+                        "the store is at revision {}, the last good state is {}: it was restored from a backup, or is another \
+                         one; following it",
+                        state.revision.0,
+                        memory.revision
+                    );
+                }
+                self.take(&state, memory);
+            }
+            Some(Err(error)) => self.note_error(&error.to_string()),
+            None => self.note_error(&format!("the store has not answered within {PATIENCE:?}")),
+        }
+        if self.live.snapshot().is_some() {
+            return;
+        }
+        let Some(checked) = memory.checked.clone() else {
+            return;
+        };
+        self.swap(&checked, memory);
+        log::warn!(
+            "serving the last good state, revision {}, until the store can be read",
+            memory.revision
+        );
+        self.live.note(|configuration| {
+            configuration.revision = Some(memory.revision);
+            configuration.applied_unix_ms = unix_ms();
+            configuration.source = Some(Source::LastGood);
+            configuration.objects = objects(&checked);
+        });
+    }
+
+    /// Applies a state, unless there is nothing in it that could be.
+    fn take(&self, state: &State, memory: &mut Memory) {
+        memory.seen = state.clone();
+        if state.document.is_unreadable() {
+            let problem = state.document.problems.first();
+            self.note_error(&problem.map(ToString::to_string).unwrap_or_default());
+            self.live
+                .note(|configuration| configuration.problems = state.document.problems.clone());
+            return;
+        }
+        let report = check(&state.document, memory.checked.as_deref(), self.filters.kinds());
+        self.apply(state, report, memory);
+    }
+
+    fn apply(&self, state: &State, report: Report, memory: &mut Memory) {
+        let checked = Arc::new(report.checked);
+        self.swap(&checked, memory);
+        self.announce(state.revision, &report.problems, &report.quarantined, &checked);
+        let incomplete = (!state.document.complete).then(|| report.problems.first().map(ToString::to_string));
+        self.live.note(|configuration| {
+            *configuration = Configuration {
+                revision: Some(state.revision.0),
+                applied_unix_ms: unix_ms(),
+                source: Some(Source::Store),
+                quarantined: report.quarantined,
+                problems: report.problems,
+                store_error: incomplete.flatten(),
+                objects: objects(&checked),
+                seen: Some(state.revision.0),
+                reloads: configuration.reloads + 1,
+            };
+        });
+        if let Some(keeper) = &self.keeper {
+            keeper.keep(state.revision.0, checked.clone());
+        }
+        memory.revision = state.revision.0;
+        memory.checked = Some(checked);
+    }
+
+    /// Puts it in place of what serves.
+    fn swap(&self, checked: &Checked, memory: &mut Memory) {
+        let before = self.live.snapshot.load_full();
+        let snapshot = memory.workshop.compile(checked, before.as_deref());
+        memory
+            .retired
+            .extend(self.live.snapshot.swap(Some(Arc::new(snapshot))));
+        drop(before);
+        memory.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+    }
+
+    /// Takes note that the store cannot be read. Only the first of several errors is logged.
+    fn note_error(&self, error: &str) {
+        self.live.note(|configuration| {
+            if configuration.store_error.is_none() {
+                log::error!("store: {error}");
+            }
+            configuration.store_error = Some(error.to_owned());
+        });
+    }
+
+    fn announce(
+        &self,
+        revision: Revision,
+        problems: &[Problem],
+        quarantined: &[Quarantined],
+        checked: &Checked,
+    ) {
+        let before = self.live.configuration();
+        let known: HashSet<&Problem> = before.problems.iter().collect();
+        for problem in problems.iter().filter(|problem| !known.contains(problem)) {
+            log::warn!("revision {}: {problem}", revision.0);
+        }
+        let still: HashSet<(Kind, &str)> = quarantined.iter().map(name).collect();
+        for (kind, id) in before.quarantined.iter().map(name) {
+            if !still.contains(&(kind, id)) {
+                log::info!("revision {}: {kind}/{id} is no longer quarantined", revision.0);
+            }
+        }
+        let objects = objects(checked);
+        log::info!(
+            "revision {} applied: {} servers, {} clusters, {} routes, {} aggregations, {} quarantined",
+            revision.0,
+            objects.servers,
+            objects.clusters,
+            objects.routes,
+            objects.aggregations,
+            quarantined.len()
+        );
+    }
+}
+
+fn objects(checked: &Checked) -> Objects {
+    Objects {
+        servers: checked.servers().len(),
+        clusters: checked.clusters().len(),
+        routes: checked.routes().len(),
+        aggregations: checked.aggregations().len(),
+    }
+}
+
+fn name(object: &Quarantined) -> (Kind, &str) {
+    (object.kind, &object.id)
+}
+
+fn unix_ms() -> Option<u64> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
+}
