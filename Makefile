@@ -1,7 +1,7 @@
 # The commands of this repository. Each installs what it needs and the machine lacks (Debian, Ubuntu) or says
 # what is missing.
 #
-#   make run      the gateway with three demo services, ready to try
+#   make run      the gateway with three demo services, ready to try; STORE=etcd: on an etcd of its own
 #   make test     everything that is checked: format, lints, docs, all tests
 #   make check    the same without running tests
 #   make faults   the fault lab in earnest, a quarter of an hour: one thing after another goes wrong with etcd under full load
@@ -11,6 +11,7 @@
 #   make ui       the web page
 
 ARGS ?=
+STORE ?= file
 SECONDS ?= 60
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # rustup puts programs where a shell that was open before does not look.
@@ -23,9 +24,9 @@ TEST_NEEDS := etcd faketime
 # `quick` is the release profile without link-time optimisation: a first look should not take the minutes that
 # only figures need.
 run:
-	@.ci/need $(BUILD_NEEDS)
+	@.ci/need $(BUILD_NEEDS) $(filter etcd,$(STORE))
 	@cargo build --locked --profile quick --package gateway --bins
-	@exec $(TARGET_DIR)/quick/gateway --quickstart
+	@exec $(if $(filter etcd,$(STORE)),.ci/with-etcd) $(TARGET_DIR)/quick/gateway --quickstart $(if $(filter etcd,$(STORE)),--etcd)
 
 check:
 	@.ci/need $(BUILD_NEEDS)

@@ -4,7 +4,12 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
 
-use crate::{Builder, builder::EXIT_CONFIG, examine, quickstart, startup::Settings};
+use crate::{
+    Builder,
+    builder::EXIT_CONFIG,
+    examine, quickstart,
+    startup::{Settings, StoreKind},
+};
 
 /// An L7 API gateway.
 #[derive(Debug, Parser)]
@@ -25,6 +30,9 @@ struct Arguments {
     /// Runs with three demo services on a configuration of its own in data/meta.yaml.
     #[arg(long, conflicts_with_all = ["conf", "test", "daemon", "upgrade"])]
     quickstart: bool,
+    /// With --quickstart: the configuration is in the etcd on 127.0.0.1:2379 instead, under /gateway.
+    #[arg(long, requires = "quickstart")]
+    etcd: bool,
 }
 
 pub(crate) fn run(builder: Builder) -> ExitCode {
@@ -42,7 +50,11 @@ pub(crate) fn run(builder: Builder) -> ExitCode {
     };
     if arguments.quickstart {
         start_log();
-        return quickstart::run(builder);
+        let store = match arguments.etcd {
+            true => StoreKind::Etcd,
+            false => StoreKind::File,
+        };
+        return quickstart::run(builder, store);
     }
     let Some(file) = arguments.conf else {
         let missing = "say which start-up file to use, as in: gateway -c conf/gateway.yaml\nor try: gateway --quickstart";

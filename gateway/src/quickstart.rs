@@ -8,11 +8,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Builder, builder::EXIT_CONFIG, startup::Settings};
+use meta::{
+    document::{Document, RawObject},
+    store::{EtcdSettings, EtcdStore, Note, Operation, Revision, Store},
+};
 
-const STARTUP: &str = include_str!("../../conf/quickstart/gateway.yaml");
+use crate::{
+    Builder,
+    builder::EXIT_CONFIG,
+    startup::{Settings, StoreKind, StoreSettings},
+};
+
+const ON_FILE: &str = include_str!("../../conf/quickstart/gateway.yaml");
+const ON_ETCD: &str = include_str!("../../conf/quickstart/etcd.yaml");
 const OBJECTS: &str = include_str!("../../conf/quickstart/meta.yaml");
-const OBJECTS_FILE: &str = "data/meta.yaml";
 
 /// The demo services and where they listen, as the objects say.
 const SERVICES: [(&str, &str); 4] = [
@@ -22,8 +31,13 @@ const SERVICES: [(&str, &str); 4] = [
     ("logistics", "127.0.0.1:9003"),
 ];
 
-pub(crate) fn run(builder: Builder) -> ExitCode {
-    let settings = match Settings::parse(STARTUP) {
+/// Runs it with its configuration in a file, or in an etcd that runs already.
+pub(crate) fn run(builder: Builder, store: StoreKind) -> ExitCode {
+    let startup = match store {
+        StoreKind::File => ON_FILE,
+        StoreKind::Etcd => ON_ETCD,
+    };
+    let settings = match Settings::parse(startup) {
         Ok(settings) => settings,
         Err(problems) => {
             problems
@@ -32,8 +46,12 @@ pub(crate) fn run(builder: Builder) -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
+    let placed = match &settings.startup.store {
+        StoreSettings::File(file) => place_in_file(file),
+        StoreSettings::Etcd(etcd) => place_in_etcd(etcd),
+    };
     // They end when the pipes to them do, which is at the latest when this process ends, however it does.
-    let services = match place_objects().and_then(|()| start_services()) {
+    let services = match placed.and_then(|()| start_services()) {
         Ok(services) => services,
         Err(error) => {
             eprintln!("{error}");
@@ -47,7 +65,7 @@ pub(crate) fn run(builder: Builder) -> ExitCode {
         .map(|listener| listener.address);
     let manage = settings.startup.manage.address;
     if let Some(listener) = listener {
-        std::thread::spawn(move || tell_when_ready(listener, manage));
+        std::thread::spawn(move || tell_when_ready(listener, manage, store));
     }
     let code = builder.serve(settings, false);
     drop(services);
@@ -55,15 +73,48 @@ pub(crate) fn run(builder: Builder) -> ExitCode {
 }
 
 /// A configuration that is there already is kept: somebody may have edited it.
-fn place_objects() -> io::Result<()> {
-    let file = Path::new(OBJECTS_FILE);
+fn place_in_file(file: &Path) -> io::Result<()> {
     if file.exists() {
         return Ok(());
     }
-    let explained = |error: io::Error| io::Error::new(error.kind(), format!("{OBJECTS_FILE}: {error}"));
-    fs::create_dir_all("data")
+    let explained = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+    fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))
         .and_then(|()| fs::write(file, OBJECTS))
         .map_err(explained)
+}
+
+/// The same in etcd, which may have been started a moment ago.
+fn place_in_etcd(etcd: &EtcdSettings) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let store = EtcdStore::new(etcd).map_err(io::Error::other)?;
+    runtime.block_on(async {
+        let until = Instant::now() + etcd.timeout.get() * 2;
+        let state = loop {
+            match store.load().await {
+                Ok(state) => break state,
+                Err(error) if Instant::now() > until => return Err(io::Error::other(error)),
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        };
+        if state.revision != Revision(0) {
+            return Ok(());
+        }
+        let objects = Document::read(OBJECTS).objects.into_iter();
+        let put = |raw: RawObject| Operation::Put {
+            kind: raw.kind,
+            object: raw.value.unpack(),
+        };
+        let note = Note {
+            author: "quick start".into(),
+            message: "the objects of the quick start".into(),
+        };
+        let committed = store
+            .commit(state.revision, objects.map(put).collect(), note)
+            .await;
+        committed.map(drop).map_err(io::Error::other)
+    })
 }
 
 fn start_services() -> io::Result<Vec<Child>> {
@@ -89,7 +140,7 @@ fn start_services() -> io::Result<Vec<Child>> {
     Ok(children)
 }
 
-fn tell_when_ready(listener: SocketAddr, manage: SocketAddr) {
+fn tell_when_ready(listener: SocketAddr, manage: SocketAddr, store: StoreKind) {
     let address = crate::manage::reachable(listener);
     let until = Instant::now() + Duration::from_secs(10);
     while TcpStream::connect_timeout(&address, Duration::from_millis(100)).is_err() {
@@ -98,12 +149,18 @@ fn tell_when_ready(listener: SocketAddr, manage: SocketAddr) {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+    let configuration = match store {
+        StoreKind::File => "data/meta.yaml (edit it: changes take effect when the file is saved)",
+        StoreKind::Etcd => {
+            "etcd (etcdctl get --prefix /gateway/routes/; what is put there takes effect at once)"
+        }
+    };
     println!(
         "
 Gateway is running:
   requests       http://{address}
   this proxy     http://{manage}/status  /metrics
-  configuration  {OBJECTS_FILE} (edit it: changes take effect when the file is saved)
+  configuration  {configuration}
 Try:
   curl -i http://{address}/api/users/1
   curl -i http://{address}/api/home/1      (three services, one answer)

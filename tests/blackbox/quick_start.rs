@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::support::{Client, Running, eventually, get, request};
+use super::support::{BINARY, Client, Keys, Running, eventually, get, request};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const PROXY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -151,6 +151,53 @@ async fn the_quick_start_answers_takes_edits_and_ends_with_all_its_services() {
     .await;
     assert!(get(PROXY, "/hello").await.text().starts_with("Edited at"));
     interrupt(running).await;
+}
+
+#[tokio::test]
+async fn the_quick_start_on_etcd_answers_takes_what_is_put_and_ends_with_its_etcd() {
+    if ran_in_its_own_network(
+        "quick_start::the_quick_start_on_etcd_answers_takes_what_is_put_and_ends_with_its_etcd",
+    ) {
+        return;
+    }
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/with-etcd"));
+    command
+        .args([BINARY, "--quickstart", "--etcd"])
+        .env("TMPDIR", directory.path());
+    let running = Running::spawn_through(directory.path(), command);
+    eventually("the quick start tells what to try", PATIENCE, || async {
+        running.stdout().contains("curl ")
+    })
+    .await;
+    let target = printed_target(&running.stdout());
+    eventually("the printed curl answers", PATIENCE, || async {
+        get(PROXY, &target).await.status == 200
+    })
+    .await;
+    assert_eq!(get(PROXY, "/api/home/1").await.status, 200);
+    let etcd = SocketAddr::new(PROXY.ip(), 2379);
+    let keys = Keys::at(&[format!("http://{etcd}")]).await;
+    keys.put("routes/put", "{ \"id\": \"put\", \"match\": { \"path\": \"/put\" }, \"filters\": [{ \"reply\": { \"body\": \"put\" } }] }")
+        .await;
+    eventually("what is put serves", PATIENCE, || async {
+        get(PROXY, "/put").await.text() == "put"
+    })
+    .await;
+    let pid = running.pid().to_string();
+    let sent = Command::new("kill").args(["-s", "TERM", &pid]).status();
+    assert!(sent.expect("kill").success());
+    running.until_exit().await;
+    for port in SERVICES.into_iter().chain([2379, 8080]) {
+        let address = SocketAddr::new(PROXY.ip(), port);
+        eventually(&format!("port {port} is free again"), PATIENCE, || async {
+            Client::try_connect(address).await.is_err()
+        })
+        .await;
+    }
+    let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[tokio::test]

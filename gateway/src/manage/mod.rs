@@ -1,6 +1,7 @@
 //! What this proxy tells of itself: `/metrics`, `/livez`, `/readyz`, `/status`, statistics by the second; and what it can be told:
 //! to hold a breaker.
 
+mod configuration;
 mod exposition;
 mod order;
 
@@ -193,22 +194,12 @@ impl ManageApp {
 
     fn metrics(&self) -> Response<Vec<u8>> {
         let mut out = String::with_capacity(16 * 1024);
-        let configuration = self.live.configuration();
-        let gauges = [
-            ("gateway_uptime_seconds", self.started.elapsed().as_secs()),
-            ("gateway_config_revision", configuration.revision.unwrap_or(0)),
-            (
-                "gateway_config_quarantined_objects",
-                configuration.quarantined.len() as u64,
-            ),
-            (
-                "gateway_config_store_ok",
-                u64::from(configuration.store_error.is_none()),
-            ),
-        ];
-        for (name, value) in gauges {
-            let _ = writeln!(out, "# TYPE {name} gauge\n{name} {value}");
-        }
+        let uptime = self.started.elapsed().as_secs();
+        let _ = writeln!(
+            out,
+            "# TYPE gateway_uptime_seconds gauge\ngateway_uptime_seconds {uptime}"
+        );
+        configuration::write(&mut out, &self.live);
         self.metrics.write(&mut out);
         exposition::write(&mut out, &self.live);
         exposition::write_aggregations(&mut out, &self.live, &self.room);
@@ -226,6 +217,7 @@ impl ManageApp {
             "uptime_seconds": self.started.elapsed().as_secs(),
             "in_flight": self.metrics.in_flight(),
             "configuration": self.live.configuration(),
+            "transient": configuration::transient(&self.live),
             "store": self.live.store(),
             "limit": self.guard.as_ref().map(|guard| guard.status(now)),
             "servers": self.live.servers(),

@@ -196,6 +196,25 @@ async fn an_etcd_restored_from_a_backup_is_followed_with_a_warning() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_finds_an_earlier_revision_than_it_served_follows_it_with_a_warning() {
+    let mut etcd = Etcd::start().await;
+    let keys = etcd.keys().await;
+    for n in 0..20 {
+        keys.put("routes/b", reply("b", &n.to_string())).await;
+    }
+    let mut gateway = with_last_good(&etcd).await;
+    gateway.signal("KILL");
+    etcd.kill();
+    etcd.wipe();
+    etcd.run().await;
+    etcd.keys().await.put("routes/a", reply("a", "restored")).await;
+    gateway.restart().await;
+    assert_eq!(gateway.get("/a").await.text(), "restored");
+    assert_eq!(gateway.get("/b").await.status, 404);
+    log_says(&gateway, "it was restored from a backup").await;
+}
+
+#[tokio::test]
 async fn the_state_of_another_prefix_is_not_mixed_up() {
     let etcd = Etcd::start().await;
     let mut gateway = with_last_good(&etcd).await;

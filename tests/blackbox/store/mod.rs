@@ -1,8 +1,11 @@
 //! Gateways whose configuration is in etcd: real ones, on ports nobody else uses.
 
 mod basics;
+mod checking;
+mod garbage;
 mod killed;
 mod last_good;
+mod registration;
 
 use std::time::Duration;
 
@@ -50,4 +53,16 @@ async fn log_says(gateway: &Gateway, part: &str) {
         gateway.stderr().contains(part)
     })
     .await;
+}
+
+/// The quarantined objects as `kind/id serving`.
+async fn quarantined(gateway: &Gateway) -> Vec<String> {
+    let status = gateway.status().await;
+    let quarantined = status["configuration"]["quarantined"].as_array().unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("?").to_owned();
+    let one = |object: &serde_json::Value| {
+        let [kind, id, serving] = ["kind", "id", "serving"].map(|key| text(&object[key]));
+        format!("{kind}/{id} {serving}")
+    };
+    quarantined.iter().map(one).collect()
 }
