@@ -7,10 +7,11 @@
 //! ([`aggregate`]); what is asked for by several clients can be answered once ([`share`]). Whatever the gateway answers by itself is a [`refusal`].
 //!
 //! **A change** comes from the store: [`live`] checks each state (`meta::check`), [`snapshot`] compiles it, reusing what did not
-//! change, and one swap puts it in place; [`last_good`] keeps it on the disk, and [`registration`] tells others of it. Servers, their health, limits, breakers and every counter live outside of snapshots and survive
-//! changes.
+//! change, and one swap puts it in place; [`last_good`] keeps it on the disk, and [`registration`] tells others of it. Servers, their
+//! health, limits, breakers and every counter live outside of snapshots and survive changes.
 //!
-//! Reading order: [`proxy`], [`router`], [`admission`], [`attempts`], [`exchange`], [`cluster`], [`aggregate`], [`share`], [`snapshot`], [`live`], then what protects:
+//! Reading order: [`proxy`], [`router`], [`admission`], [`attempts`], [`exchange`], [`cluster`], [`aggregate`], [`share`], [`snapshot`], [`live`],
+//! [`last_good`], [`registration`], then what protects:
 //! [`limiter`], [`breaker`], [`statistics`]; what they need: [`edge`], [`filters`], [`split`], [`rewrite`], [`mirror`], [`detached`], [`relay`], [`refusal`],
 //! [`metrics`], [`clock`], [`kept`]; and around them [`startup`], [`manage`], [`builder`], [`commandline`], [`examine`], [`quickstart`].
 

@@ -24,6 +24,8 @@ struct Seal {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Head {
     pub(super) revision: u64,
+    /// Whether that was all there was in the store.
+    pub(super) complete: bool,
     pub(super) store: Origin,
     pub(super) saved: Timestamp,
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use meta::{check::Checked, filters::FilterKinds};
+use meta::{check::Checked, filters::FilterKinds, store};
 use serde::Serialize;
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 
@@ -40,6 +40,7 @@ struct State {
     /// Counts the states of this process, from 1.
     turn: u64,
     revision: u64,
+    complete: bool,
     checked: Arc<Checked>,
 }
 
@@ -79,13 +80,14 @@ impl Keeper {
         Some(last)
     }
 
-    /// Has this state written soon.
-    pub(crate) fn keep(&self, revision: u64, checked: Arc<Checked>) {
+    /// Has what runs of this state written soon.
+    pub(crate) fn keep(&self, state: &store::State, checked: Arc<Checked>) {
         self.latest.send_modify(|latest| {
             let turn = latest.as_ref().map_or(0, |state| state.turn) + 1;
             *latest = Some(State {
                 turn,
-                revision,
+                revision: state.revision.0,
+                complete: state.document.complete,
                 checked,
             });
         });
@@ -127,6 +129,7 @@ impl Keeper {
         let saved = Timestamp::now();
         let head = Head {
             revision: state.revision,
+            complete: state.complete,
             store: self.origin.clone(),
             saved,
         };

@@ -18,6 +18,7 @@ use meta::{
     check::{Checked, check},
     document::Document,
     filters::FilterKinds,
+    store::Held,
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,8 @@ impl Origin {
 pub(crate) struct LastGood {
     /// Its number in the store.
     pub(crate) revision: u64,
+    /// What the store held then, if it held anything.
+    pub(crate) held: Option<Held>,
     pub(crate) checked: Checked,
 }
 
@@ -82,8 +85,13 @@ pub(crate) fn read(file: &Path, origin: &Origin, kinds: &FilterKinds) -> Option<
     for problem in report.problems.iter().filter(|_| report.has_errors()) {
         log::warn!("{}: {problem}", file.display());
     }
+    let held = match head.complete {
+        true => Held::Objects,
+        false => Held::Remains,
+    };
     Some(LastGood {
         revision: head.revision,
+        held: (!report.checked.is_empty()).then_some(held),
         checked: report.checked,
     })
 }

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use meta::store::{Revision, State};
 use tempfile::TempDir;
 
 use super::*;
@@ -67,8 +68,15 @@ fn servers(count: u64) -> Arc<Checked> {
     ))
 }
 
+fn numbered(revision: u64) -> State {
+    State {
+        revision: Revision(revision),
+        document: Arc::new(Document::of(Vec::new())),
+    }
+}
+
 fn keep_now(keeper: &Keeper, revision: u64, checked: &Arc<Checked>) {
-    keeper.keep(revision, checked.clone());
+    keeper.keep(&numbered(revision), checked.clone());
     keeper.flush();
 }
 
@@ -138,7 +146,7 @@ async fn a_thousand_states_a_second_are_not_a_thousand_writes_and_the_last_one_i
     let state = servers(1);
     let mut writes = std::collections::BTreeSet::new();
     for revision in 1..=3_000 {
-        keeper.keep(revision, state.clone());
+        keeper.keep(&numbered(revision), state.clone());
         tokio::time::sleep(Duration::from_millis(1)).await;
         writes.extend(place.read(&here()).map(|last| last.revision));
     }

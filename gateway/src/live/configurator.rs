@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashSet,
+    convert::Infallible,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -14,7 +15,7 @@ use meta::{
     check::{Checked, Quarantined, Report, check},
     model::Kind,
     problem::Problem,
-    store::{Revision, State, Store, StoreError},
+    store::{Revision, State, Store},
 };
 use pingora_core::{
     server::ShutdownWatch,
@@ -61,8 +62,10 @@ struct Memory {
     retired: Vec<Arc<Snapshot>>,
 }
 
-/// How long the listeners wait for the store.
+/// How long the listeners wait for the store, if there is a last good state, …
 const PATIENCE: Duration = Duration::from_millis(500);
+/// … and if there is none: longer than it takes to read a large configuration.
+const PATIENCE_WITHOUT: Duration = Duration::from_secs(10);
 
 /// The wait after an error of the store, before it is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -79,30 +82,16 @@ impl BackgroundService for Configurator {
             .keeper
             .clone()
             .map(|keeper| Task::spawn(&Handle::current(), keeper.run()));
-        let first = timeout(PATIENCE, self.store.load()).await;
-        self.take_first(first.ok(), &mut memory);
+        self.take_first(&mut memory).await;
         // The listeners open now, with a configuration or without one: without, requests are refused with 503.
         ready.notify_ready();
         let registration = self
             .registrar
             .as_ref()
             .map(|registrar| registrar.register(&self.live));
-        let mut sweeping = interval(SWEEP);
-        loop {
-            select! {
-                next = self.store.changed(&memory.seen) => match next {
-                    Ok(state) => self.take(&state, &mut memory),
-                    Err(error) => {
-                        self.note_error(&error.to_string());
-                        sleep(PAUSE).await;
-                    }
-                },
-                _ = sweeping.tick() => memory.workshop.registry.sweep(),
-                _ = shutdown.changed() => break,
-            }
-            if let Some(registrar) = &self.registrar {
-                registrar.tell(&self.live.configuration());
-            }
+        select! {
+            never = self.follow(&mut memory) => match never {},
+            _ = shutdown.changed() => {}
         }
         if let Some(keeper) = &self.keeper {
             keeper.flush();
@@ -137,8 +126,8 @@ impl Configurator {
             .keeper
             .as_ref()
             .and_then(|keeper| keeper.read(self.filters.kinds()));
-        if last_good.as_ref().is_some_and(|last| !last.checked.is_empty()) {
-            self.store.expect_objects();
+        if let Some(held) = last_good.as_ref().and_then(|last| last.held) {
+            self.store.expect(held);
         }
         Memory {
             workshop,
@@ -153,10 +142,14 @@ impl Configurator {
         }
     }
 
-    /// Takes what the store gave in time, and serves the last good state if that cannot be served.
-    fn take_first(&self, first: Option<Result<State, StoreError>>, memory: &mut Memory) {
-        match first {
-            Some(Ok(state)) => {
+    /// Takes what the store gives in time, and serves the last good state if that cannot be served.
+    async fn take_first(&self, memory: &mut Memory) {
+        let patience = match memory.checked {
+            Some(_) => PATIENCE,
+            None => PATIENCE_WITHOUT,
+        };
+        match timeout(patience, self.store.load()).await {
+            Ok(Ok(state)) => {
                 if state.document.complete && state.revision.0 < memory.revision {
                     log::warn!(
                         "the store is at revision {}, the last good state is {}: it was restored from a backup, or is another \
@@ -167,12 +160,15 @@ impl Configurator {
                 }
                 self.take(&state, memory);
             }
-            Some(Err(error)) => self.note_error(&error.to_string()),
-            None => self.note_error(&format!("the store has not answered within {PATIENCE:?}")),
+            Ok(Err(error)) => self.note_error(&error.to_string()),
+            Err(_) => self.note_error("the store has not answered in time"),
         }
-        if self.live.snapshot().is_some() {
-            return;
+        if self.live.snapshot().is_none() {
+            self.serve_last_good(memory);
         }
+    }
+
+    fn serve_last_good(&self, memory: &mut Memory) {
         let Some(checked) = memory.checked.clone() else {
             return;
         };
@@ -187,6 +183,30 @@ impl Configurator {
             configuration.source = Some(Source::LastGood);
             configuration.objects = objects(&checked);
         });
+    }
+
+    /// Applies every state that follows, for ever.
+    async fn follow(&self, memory: &mut Memory) -> Infallible {
+        let mut sweeping = interval(SWEEP);
+        loop {
+            let next = select! {
+                next = self.store.changed(&memory.seen) => next,
+                _ = sweeping.tick() => {
+                    memory.workshop.registry.sweep();
+                    continue;
+                }
+            };
+            match next {
+                Ok(state) => self.take(&state, memory),
+                Err(error) => {
+                    self.note_error(&error.to_string());
+                    sleep(PAUSE).await;
+                }
+            }
+            if let Some(registrar) = &self.registrar {
+                registrar.tell(&self.live.configuration());
+            }
+        }
     }
 
     /// Applies a state, unless there is nothing in it that could be.
@@ -222,7 +242,7 @@ impl Configurator {
             };
         });
         if let Some(keeper) = &self.keeper {
-            keeper.keep(state.revision.0, checked.clone());
+            keeper.keep(state, checked.clone());
         }
         memory.revision = state.revision.0;
         memory.checked = Some(checked);
@@ -239,10 +259,10 @@ impl Configurator {
         memory.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
     }
 
-    /// Takes note that the store cannot be read. Only the first of several errors is logged.
+    /// Takes note that the store cannot be read; what is known already is not logged again.
     fn note_error(&self, error: &str) {
         self.live.note(|configuration| {
-            if configuration.store_error.is_none() {
+            if configuration.store_error.as_deref() != Some(error) {
                 log::error!("store: {error}");
             }
             configuration.store_error = Some(error.to_owned());

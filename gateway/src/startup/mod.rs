@@ -2,6 +2,7 @@
 //! level and work as in Pingora. Unknown keys are errors.
 
 mod engine;
+mod faults;
 mod name;
 mod store;
 
@@ -13,9 +14,8 @@ use std::{
 
 use meta::{
     bounds::Whole,
-    check,
     cidr::Cidr,
-    document::{self, Flaw, Node, Subject, decode},
+    document::{self, Flaw, Node, decode},
     id::Id,
     model::Limit,
     problem::{Problem, dotted},
@@ -262,84 +262,6 @@ impl Startup {
     /// Where the last good state is kept, if it is.
     pub(crate) fn snapshot(&self) -> Option<PathBuf> {
         self.snapshot.as_deref().map(store::absolute)
-    }
-
-    /// Finds what the types do not refuse; gives the manage listener's token.
-    fn faults(&self, flaws: &mut Vec<Flaw>) -> Option<String> {
-        let mut fault = |pointer: String, message: String| {
-            flaws.push(Flaw {
-                pointer,
-                message,
-                offset: None,
-                subject: Subject::Value,
-            })
-        };
-        if self.listeners.is_empty() {
-            fault(
-                "/listeners".into(),
-                "there is none: name at least one, as in { address: \"0.0.0.0:8080\" }".into(),
-            );
-        }
-        let mut taken = vec![(self.manage.address, "manage".to_owned())];
-        for (at, listener) in self.listeners.iter().enumerate() {
-            if let Some((_, by)) = taken.iter().find(|(address, _)| *address == listener.address) {
-                fault(
-                    format!("/listeners/{at}/address"),
-                    format!("{} is taken by {by}", listener.address),
-                );
-            }
-            taken.push((listener.address, format!("listeners[{at}]")));
-        }
-        for (pointer, address) in std::iter::once(("/manage/address".to_owned(), self.manage.address)).chain(
-            self.listeners
-                .iter()
-                .enumerate()
-                .map(|(at, l)| (format!("/listeners/{at}/address"), l.address)),
-        ) {
-            if address.port() == 0 {
-                fault(
-                    pointer,
-                    "port 0 is any free port, and nobody would know which: choose one".into(),
-                );
-            }
-        }
-        if self
-            .snapshot
-            .as_ref()
-            .is_some_and(|file| file.file_name().is_none() || file.is_dir())
-        {
-            fault(
-                "/snapshot".into(),
-                "this is no file: name one, as in data/last-good.json".into(),
-            );
-        }
-        for (pointer, message) in self.store.faults() {
-            fault(format!("/store/{pointer}"), message);
-        }
-        for flaw in self.limit.iter().flat_map(check::limit_of_proxy) {
-            fault(format!("/limit{}", flaw.pointer), flaw.message);
-        }
-        let token = self
-            .manage
-            .token_env
-            .as_ref()
-            .map(|name| (name, std::env::var(name).unwrap_or_default()));
-        match token {
-            Some((name, token)) if token.len() < 16 => {
-                fault(
-                    "/manage/token_env".into(),
-                    format!("the environment variable {name:?} holds no token of 16 characters or more"),
-                );
-                None
-            }
-            Some((_, token)) => Some(token),
-            None if !self.manage.address.ip().is_loopback() => {
-                let message = "everyone could reach this address: listen on 127.0.0.1, or set token_env";
-                fault("/manage/address".into(), message.into());
-                None
-            }
-            None => None,
-        }
     }
 }
 

@@ -61,6 +61,15 @@ impl State {
     }
 }
 
+/// What a store held when an earlier process read it last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Objects.
+    Objects,
+    /// Not all objects that there were, since it had lost its data.
+    Remains,
+}
+
 /// How the way to a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
@@ -215,9 +224,9 @@ pub trait Store: Send + Sync + 'static {
     /// How the way to the store is, as far as that is known without asking it.
     fn link(&self) -> Link;
 
-    /// Tells the store that it was not empty when it was last read. One that is found empty without a sign that somebody emptied
-    /// it has lost its data then, and its state is not complete. To be called before the first read.
-    fn expect_objects(&self) {}
+    /// Tells the store what an earlier process read from it. One that holds less without a sign that somebody took it away has
+    /// lost its data, and its state is not complete. To be called before the first read.
+    fn expect(&self, _held: Held) {}
 
     /// Does all operations in order, or none, on exactly the state `expected`; gives the revision of the state that results.
     ///

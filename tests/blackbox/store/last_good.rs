@@ -111,6 +111,10 @@ async fn an_etcd_that_was_emptied_by_an_accident_keeps_the_last_good_state_and_o
     keys.put("routes/b", reply("b", "two")).await;
     serves(&gateway, "b", "two").await;
     assert_eq!(gateway.get("/a").await.text(), "one", "not yet known to be gone");
+    is_kept(&gateway).await;
+    gateway.restart().await;
+    assert_eq!(gateway.get("/a").await.text(), "one", "nor after another start");
+    assert_eq!(gateway.get("/b").await.text(), "two");
     let last = keys.put("revision", "{}").await;
     serves_revision(&gateway, last).await;
     assert_eq!(gateway.get("/a").await.status, 404);

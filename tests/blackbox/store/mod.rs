@@ -2,6 +2,7 @@
 
 mod basics;
 mod checking;
+mod daemon;
 mod garbage;
 mod killed;
 mod last_good;

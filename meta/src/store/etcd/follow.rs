@@ -8,7 +8,7 @@
 
 use std::{
     convert::Infallible,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -144,8 +144,8 @@ impl Inner {
             );
         }
         let mut view = listed.after(known.as_ref());
-        if known.is_none() && self.had_objects.load(Relaxed) {
-            view.expect_objects();
+        if let (None, Some(held)) = (&*known, *self.held()) {
+            view.expect(held);
         }
         if let Some(problem) = view.obstacle() {
             log::error!("etcd: {}", problem.message);

@@ -30,10 +30,7 @@ pub use proxies::{Proxy, Registration};
 pub use settings::{BadSetting, EtcdSettings};
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -51,7 +48,7 @@ use self::{
     settings::Pace,
     view::View,
 };
-use super::{HistoryEntry, Link, Note, Operation, Revision, State, Store, StoreError};
+use super::{Held, HistoryEntry, Link, Note, Operation, Revision, State, Store, StoreError};
 
 /// A prefix of an etcd as a store.
 pub struct EtcdStore {
@@ -70,8 +67,8 @@ struct Inner {
     /// Makes the following begin again.
     doubted: Notify,
     link: Mutex<Link>,
-    /// Whether there were objects before this process began to read.
-    had_objects: AtomicBool,
+    /// What there was before this process began to read, if that is known.
+    held: Mutex<Option<Held>>,
 }
 
 /// What the key `revision` was at one moment.
@@ -107,7 +104,7 @@ impl EtcdStore {
                     connected: false,
                     error: None,
                 }),
-                had_objects: AtomicBool::new(false),
+                held: Mutex::default(),
             }),
             following: Mutex::default(),
         })
@@ -159,8 +156,8 @@ impl Store for EtcdStore {
         self.inner.link().clone()
     }
 
-    fn expect_objects(&self) {
-        self.inner.had_objects.store(true, Relaxed);
+    fn expect(&self, held: Held) {
+        *self.inner.held() = Some(held);
     }
 
     async fn commit(
@@ -203,6 +200,10 @@ impl Inner {
     /// What is known; not to be held for long.
     fn view(&self) -> MutexGuard<'_, Option<View>> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn link(&self) -> MutexGuard<'_, Link> {

@@ -87,6 +87,73 @@ async fn an_etcd_that_is_run_again_without_its_data_is_not_believed() {
 }
 
 #[tokio::test]
+async fn what_an_earlier_process_read_is_not_believed_to_be_gone_until_somebody_says_so() {
+    let etcd = Etcd::start().await;
+    let mut client = etcd.client().await;
+    let (believing, expecting) = (etcd.store(), etcd.store());
+    expecting.expect(Held::Objects);
+    assert!(believing.load().await.unwrap().document.complete);
+    let lost = expecting.load().await.unwrap();
+    assert!(is_trouble(&lost) && lost.document.is_unreadable());
+    etcdctl_put_server(&mut client, "a", 1).await;
+    let partly = until(&expecting, &lost, has("a")).await;
+    assert!(is_trouble(&partly));
+    // One that begins now, knowing that this is not all.
+    let later = etcd.store();
+    later.expect(Held::Remains);
+    assert!(is_trouble(&later.load().await.unwrap()));
+    etcdctl_put(&mut client, "revision", "{}").await;
+    for (store, seen) in [(&expecting, partly), (&later, later.load().await.unwrap())] {
+        let whole = until(store, &seen, |state| state.document.complete).await;
+        assert_eq!(ids(&whole), ["servers/a"]);
+    }
+}
+
+async fn is_connected(store: &EtcdStore, connected: bool) {
+    soon(async {
+        while store.link().connected != connected {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_link_says_whether_etcd_can_be_read_and_why_not() {
+    let mut etcd = Etcd::start().await;
+    let store = etcd.store();
+    assert_eq!(
+        store.link(),
+        Link {
+            connected: false,
+            error: None
+        }
+    );
+    store.load().await.unwrap();
+    is_connected(&store, true).await;
+    etcd.kill();
+    is_connected(&store, false).await;
+    assert!(store.link().error.is_some());
+    etcd.run().await;
+    is_connected(&store, true).await;
+}
+
+#[tokio::test]
+async fn an_etcd_that_was_never_reached_is_told_to_whoever_waits() {
+    let mut etcd = Etcd::start().await;
+    etcd.kill();
+    let store = etcd.store();
+    let none = State {
+        revision: Revision(0),
+        document: Arc::default(),
+    };
+    let trouble = soon(store.changed(&none)).await.unwrap();
+    assert!(trouble.document.is_unreadable());
+    etcd.run().await;
+    until(&store, &trouble, |state| state.document.complete).await;
+}
+
+#[tokio::test]
 async fn deletions_apply_one_by_one_and_all_at_once() {
     let etcd = Etcd::start().await;
     let mut client = etcd.client().await;

@@ -22,6 +22,7 @@ use super::{
     changes::{Changes, Name},
     layout::{About, Layout, Pending, Place},
 };
+use crate::store::Held;
 
 /// How many unknown keys are named.
 const MOST_STRAYS: usize = 100;
@@ -168,11 +169,11 @@ impl View {
         self
     }
 
-    /// The same for a view that is the first of this process, where there were objects before it began.
-    pub(crate) fn expect_objects(&mut self) {
-        if self.guard.is_none() && self.objects.is_empty() {
+    /// The same for a view that is the first of this process, where an earlier one read that.
+    pub(crate) fn expect(&mut self, held: Held) {
+        if self.guard.is_none() && (self.objects.is_empty() || held == Held::Remains) {
             self.lost = Some(lost(&format!(
-                "there were objects before, now it is at revision {}",
+                "there was more before, now it is at revision {}",
                 self.seen
             )));
         }
