@@ -9,6 +9,7 @@ mod clock;
 mod contents;
 mod fleet;
 mod lab;
+mod measure;
 mod quorum;
 mod registration;
 mod restarts;

@@ -8,8 +8,9 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::lab::Lab;
+use crate::measure::measure;
 use crate::scale;
-use crate::support::{Etcd, Histogram, Keys};
+use crate::support::{Etcd, Keys};
 
 const WRITES_PER_SECOND: u32 = 1000;
 /// Writes that are under way at most.
@@ -64,11 +65,6 @@ async fn storm(keys: &Keys, duration: Duration) -> u64 {
     written.load(Ordering::Relaxed)
 }
 
-/// The worse of the two proxies' 99th percentiles, in milliseconds.
-fn p99_ms(laps: &[Histogram]) -> f64 {
-    laps.iter().map(|lap| lap.quantile_ms(0.99)).fold(0.0, f64::max)
-}
-
 /// The larger of the two proxies, in KiB.
 fn resident_kib(lab: &Lab) -> u64 {
     lab.proxies
@@ -88,18 +84,14 @@ async fn a_storm_of_writes_fails_no_request_and_its_last_state_is_served_at_once
     let duration = scale::lasting(30);
     let mut resident = vec![resident_kib(&lab)];
     for _ in 0..scale::pairs() {
-        lab.lap();
-        tokio::time::sleep(duration).await;
-        let quiet = p99_ms(&lab.lap());
-        storm(&keys.elsewhere(), duration).await;
-        let beside = p99_ms(&lab.lap());
-        let writes = storm(&keys, duration).await;
-        let during = p99_ms(&lab.lap());
+        let (quiet, ()) = measure(&lab, tokio::time::sleep(duration)).await;
+        let (beside, _) = measure(&lab, storm(&keys.elsewhere(), duration)).await;
+        let (under, writes) = measure(&lab, storm(&keys, duration)).await;
         let last = lab.edit(&keys).await;
         resident.push(resident_kib(&lab));
         println!(
-            "{} routes, {:.0} writes/s: p99 {quiet:.2} ms when quiet, {beside:.2} ms with the writes beside the prefix, \
-             {during:.2} ms with them under it; last state served in {last:.0?}; resident {resident:?} KiB",
+            "{} routes, {:.0} writes/s; quiet: {quiet}; writes beside the prefix: {beside}; writes under it: {under}; last state \
+             served in {last:.0?}; resident {resident:?} KiB",
             scale::routes(),
             writes as f64 / duration.as_secs_f64(),
         );

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Client, Port, Response};
+use super::{Client, Port, Response, processor_time};
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_gateway");
@@ -164,6 +164,11 @@ impl Gateway {
             .trim()
             .parse()
             .expect("a number of kB")
+    }
+
+    /// What it has used of the processor so far, until it is restarted.
+    pub(crate) fn processor_time(&self) -> Duration {
+        processor_time(self.pid())
     }
 
     /// What it wrote to standard error so far.
