@@ -47,11 +47,12 @@ async fn storm(keys: &Keys, duration: Duration) -> u64 {
     let written = Arc::<AtomicU64>::default();
     let mut writers = JoinSet::new();
     let end = Instant::now() + duration;
-    for _ in 0..WRITERS {
+    let between = Duration::from_secs(1) / WRITES_PER_SECOND;
+    for index in 0..WRITERS {
         let (keys, written) = (keys.clone(), Arc::clone(&written));
         writers.spawn(async move {
-            let period = Duration::from_secs(1) * WRITERS / WRITES_PER_SECOND;
-            let mut ticks = tokio::time::interval(period);
+            let first = tokio::time::Instant::now() + between * index;
+            let mut ticks = tokio::time::interval_at(first, between * WRITERS);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
             while ticks.tick().await.into_std() < end {
                 let number = fastrand::usize(..scale::routes());
@@ -122,7 +123,7 @@ async fn one_change_among_many_routes_is_served_at_once() {
     let lab = Lab::start(&keys, &[etcd.endpoint()]).await;
     let mut took = Vec::new();
     for _ in 0..scale::samples() {
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(20..100))).await;
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(60..150))).await;
         took.push(lab.edit(&keys).await);
     }
     took.sort_unstable();
