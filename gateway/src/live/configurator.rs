@@ -172,17 +172,18 @@ impl Configurator {
         let Some(checked) = memory.checked.clone() else {
             return;
         };
-        self.swap(&checked, memory);
+        let configuration = Configuration {
+            revision: Some(memory.revision),
+            applied_unix_ms: unix_ms(),
+            source: Some(Source::LastGood),
+            objects: objects(&checked),
+            ..self.live.configuration()
+        };
+        self.serve(&checked, configuration, memory);
         log::warn!(
             "serving the last good state, revision {}, until the store can be read",
             memory.revision
         );
-        self.live.note(|configuration| {
-            configuration.revision = Some(memory.revision);
-            configuration.applied_unix_ms = unix_ms();
-            configuration.source = Some(Source::LastGood);
-            configuration.objects = objects(&checked);
-        });
     }
 
     /// Applies every state that follows, for ever.
@@ -215,8 +216,11 @@ impl Configurator {
         if state.document.is_unreadable() {
             let problem = state.document.problems.first();
             self.note_error(&problem.map(ToString::to_string).unwrap_or_default());
-            self.live
-                .note(|configuration| configuration.problems = state.document.problems.clone());
+            // What serves has problems of its own.
+            if self.live.snapshot().is_none() {
+                self.live
+                    .note(|configuration| configuration.problems = state.document.problems.clone());
+            }
             return;
         }
         let report = check(&state.document, memory.checked.as_deref(), self.filters.kinds());
@@ -225,22 +229,21 @@ impl Configurator {
 
     fn apply(&self, state: &State, report: Report, memory: &mut Memory) {
         let checked = Arc::new(report.checked);
-        self.swap(&checked, memory);
-        self.announce(state.revision, &report.problems, &report.quarantined, &checked);
-        let incomplete = (!state.document.complete).then(|| report.problems.first().map(ToString::to_string));
-        self.live.note(|configuration| {
-            *configuration = Configuration {
-                revision: Some(state.revision.0),
-                applied_unix_ms: unix_ms(),
-                source: Some(Source::Store),
-                quarantined: report.quarantined,
-                problems: report.problems,
-                store_error: incomplete.flatten(),
-                objects: objects(&checked),
-                seen: Some(state.revision.0),
-                reloads: configuration.reloads + 1,
-            };
-        });
+        let before = self.live.configuration();
+        let incomplete = report.problems.first().filter(|_| !state.document.complete);
+        let after = Configuration {
+            revision: Some(state.revision.0),
+            applied_unix_ms: unix_ms(),
+            source: Some(Source::Store),
+            store_error: incomplete.map(ToString::to_string),
+            quarantined: report.quarantined,
+            problems: report.problems,
+            objects: objects(&checked),
+            seen: Some(state.revision.0),
+            reloads: before.reloads + 1,
+        };
+        self.serve(&checked, after.clone(), memory);
+        announce(state.revision, &before, &after);
         if let Some(keeper) = &self.keeper {
             keeper.keep(state, checked.clone());
         }
@@ -249,12 +252,12 @@ impl Configurator {
     }
 
     /// Puts it in place of what serves.
-    fn swap(&self, checked: &Checked, memory: &mut Memory) {
+    fn serve(&self, checked: &Checked, configuration: Configuration, memory: &mut Memory) {
         let before = self.live.snapshot.load_full();
         let snapshot = memory.workshop.compile(checked, before.as_deref());
         memory
             .retired
-            .extend(self.live.snapshot.swap(Some(Arc::new(snapshot))));
+            .extend(self.live.replace(Arc::new(snapshot), configuration));
         drop(before);
         memory.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
     }
@@ -268,36 +271,30 @@ impl Configurator {
             configuration.store_error = Some(error.to_owned());
         });
     }
+}
 
-    fn announce(
-        &self,
-        revision: Revision,
-        problems: &[Problem],
-        quarantined: &[Quarantined],
-        checked: &Checked,
-    ) {
-        let before = self.live.configuration();
-        let known: HashSet<&Problem> = before.problems.iter().collect();
-        for problem in problems.iter().filter(|problem| !known.contains(problem)) {
-            log::warn!("revision {}: {problem}", revision.0);
-        }
-        let still: HashSet<(Kind, &str)> = quarantined.iter().map(name).collect();
-        for (kind, id) in before.quarantined.iter().map(name) {
-            if !still.contains(&(kind, id)) {
-                log::info!("revision {}: {kind}/{id} is no longer quarantined", revision.0);
-            }
-        }
-        let objects = objects(checked);
-        log::info!(
-            "revision {} applied: {} servers, {} clusters, {} routes, {} aggregations, {} quarantined",
-            revision.0,
-            objects.servers,
-            objects.clusters,
-            objects.routes,
-            objects.aggregations,
-            quarantined.len()
-        );
+/// Logs what a revision brings, beside what was known before.
+fn announce(revision: Revision, before: &Configuration, after: &Configuration) {
+    let known: HashSet<&Problem> = before.problems.iter().collect();
+    for problem in after.problems.iter().filter(|problem| !known.contains(problem)) {
+        log::warn!("revision {}: {problem}", revision.0);
     }
+    let still: HashSet<(Kind, &str)> = after.quarantined.iter().map(name).collect();
+    for (kind, id) in before.quarantined.iter().map(name) {
+        if !still.contains(&(kind, id)) {
+            log::info!("revision {}: {kind}/{id} is no longer quarantined", revision.0);
+        }
+    }
+    let objects = after.objects;
+    log::info!(
+        "revision {} applied: {} servers, {} clusters, {} routes, {} aggregations, {} quarantined",
+        revision.0,
+        objects.servers,
+        objects.clusters,
+        objects.routes,
+        objects.aggregations,
+        after.quarantined.len()
+    );
 }
 
 fn objects(checked: &Checked) -> Objects {

@@ -127,6 +127,13 @@ impl Live {
         let _ = self.registered.set(registered);
     }
 
+    /// Puts a snapshot in place of what serves, which is given back. Whoever was served by it and asks is told of it.
+    fn replace(&self, snapshot: Arc<Snapshot>, configuration: Configuration) -> Option<Arc<Snapshot>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = configuration;
+        self.snapshot.swap(Some(snapshot))
+    }
+
     fn note(&self, change: impl FnOnce(&mut Configuration)) {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
     }

@@ -1,7 +1,7 @@
 //! What is put into etcd serves, and what cannot be used is quarantined.
 
-use super::{on, reply, serves, serves_revision};
-use crate::support::{Etcd, Gateway};
+use super::{PATIENCE, on, reply, serves, serves_revision};
+use crate::support::{Etcd, Gateway, eventually};
 
 #[tokio::test]
 async fn what_is_put_into_etcd_serves_and_what_is_deleted_does_not() {
@@ -16,8 +16,10 @@ async fn what_is_put_into_etcd_serves_and_what_is_deleted_does_not() {
     serves_revision(&gateway, last).await;
     assert_eq!(gateway.get("/b").await.text(), "three");
     keys.delete("routes/a").await;
-    serves_revision(&gateway, last + 1).await;
-    assert_eq!(gateway.get("/a").await.status, 404);
+    eventually("what is deleted is gone", PATIENCE, || async {
+        gateway.get("/a").await.status == 404
+    })
+    .await;
     assert_eq!(gateway.get("/b").await.text(), "three");
 }
 

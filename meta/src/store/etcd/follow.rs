@@ -130,6 +130,7 @@ impl Inner {
     /// Reads everything and publishes it.
     async fn relist(&self) -> Result<(), Stop> {
         let listed = listing::list(&self.way, &self.layout, None).await?;
+        self.link().connected = true;
         let mut known = self.view();
         if let Some(before) = &*known
             && (before.cluster != listed.cluster || before.seen > listed.seen)
