@@ -4,6 +4,7 @@
 #   make run      the gateway with three demo services, ready to try; STORE=etcd: on an etcd of its own
 #   make test     everything that is checked: format, lints, docs, all tests
 #   make check    the same without running tests
+#   make faults   the fault lab in earnest, a quarter of an hour: one thing after another goes wrong with etcd under full load
 #   make bench    ours beside bare Pingora, nginx and HAProxy; ARGS="--seconds 1 --rounds 3 --target ours,nginx"
 #   make audit    licences, sources and unused dependencies
 #   make fuzz     every fuzz target for SECONDS (60) each
@@ -16,9 +17,9 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # rustup puts programs where a shell that was open before does not look.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 BUILD_NEEDS := cargo cc cmake protoc
-TEST_NEEDS := etcd
+TEST_NEEDS := etcd faketime
 
-.PHONY: run test check bench audit fuzz ui
+.PHONY: run test check faults bench audit fuzz ui
 
 # `quick` is the release profile without link-time optimisation: a first look should not take the minutes that
 # only figures need.
@@ -40,6 +41,11 @@ test: check
 	@if cargo nextest --version >/dev/null 2>&1; \
 	then cargo nextest run --locked --workspace; \
 	else cargo test --locked --workspace --lib --bins --tests --quiet; fi
+
+# `make test` runs the same scenarios for a moment each. One at a time, since they measure.
+faults:
+	@.ci/need $(BUILD_NEEDS) $(TEST_NEEDS)
+	@FAULTS=full cargo test --locked --release --package gateway --test faults --quiet -- --nocapture --test-threads 1
 
 # Figures are taken from release builds only.
 bench:

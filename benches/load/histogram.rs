@@ -1,5 +1,6 @@
 //! Latencies in buckets that are each about 1.6 % wide (64 per power of two), from 1 ns to 17 s.
 
+use std::fmt;
 use std::time::Duration;
 
 const STEPS: usize = 64;
@@ -18,6 +19,16 @@ impl Default for Histogram {
             buckets: vec![0; STEPS * POWERS],
             count: 0,
         }
+    }
+}
+
+impl fmt::Debug for Histogram {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [median, p99, p999] = [0.5, 0.99, 0.999].map(|share| self.quantile_ms(share));
+        write!(
+            formatter,
+            "p50 {median:.2} ms, p99 {p99:.2} ms, p99.9 {p999:.2} ms"
+        )
     }
 }
 

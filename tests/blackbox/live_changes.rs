@@ -62,7 +62,7 @@ async fn a_thousand_edits_under_load_fail_no_request_and_mix_no_two_revisions() 
     let plan = Plan::get(gateway.address(), "/x")
         .rate(2000)
         .connections(32)
-        .mark(|response| response.text());
+        .mark(|_, response| response.text());
     let load = Load::start(plan);
     let start = Instant::now();
     for n in 1..=1000 {

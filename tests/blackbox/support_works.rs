@@ -146,7 +146,7 @@ async fn load_counts_every_answer_and_every_error() {
     })
     .rate(1000)
     .connections(4)
-    .mark(|response| response.text());
+    .mark(|_, response| response.text());
     let load = Load::start(plan);
     eventually("a hundred answers", Duration::from_secs(10), || async {
         load.report().answers() >= 100

@@ -19,7 +19,7 @@ async fn three_at_once(startup: &str, server: &str, cluster: &str, route: &str, 
     let objects = objects.replace("- { id: s0,", &format!("- {{ id: s0, {server}"));
     let gateway = Gateway::start_with(startup, &objects).await;
     let policy = format!("\"{scope}\";q=3;qu=\"concurrent-requests\"");
-    let mark = move |response: &Response| match response.header("ratelimit-policy") {
+    let mark = move |_, response: &Response| match response.header("ratelimit-policy") {
         Some(found) if found == policy => "refused".to_owned(),
         Some(other) => other.to_owned(),
         None => "served".to_owned(),

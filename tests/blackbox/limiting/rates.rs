@@ -9,7 +9,7 @@ use crate::support::{Backend, Gateway, Load, Plan, Response, edit_and_wait, even
 /// Offers `offered` requests a second for so long; how many were served in each whole second, and all statuses.
 async fn served_by_second(gateway: &Gateway, offered: u32, seconds: u64) -> (Vec<u64>, BTreeMap<u16, u64>) {
     let start = Instant::now();
-    let mark = move |response: &Response| format!("{:02} {}", start.elapsed().as_secs(), response.status);
+    let mark = move |_, response: &Response| format!("{:02} {}", start.elapsed().as_secs(), response.status);
     let plan = Plan::get(gateway.address(), "/")
         .rate(offered)
         .connections(10)

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Keys, Port, eventually};
+use super::{Keys, Port, eventually, processor_time};
 
 /// Generous: three members on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -169,12 +169,7 @@ impl Etcd {
 
     /// What it has used of the processor so far.
     pub(crate) fn processor_time(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("its /proc entry");
-        // The second field is a name in parentheses; user and system time are the 14th and 15th, in 1/100 s.
-        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
-        let ticks = fields.split_ascii_whitespace().skip(11).take(2);
-        let ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
-        Duration::from_millis(ticks * 10)
+        processor_time(self.pid())
     }
 
     /// What it wrote to standard error since it was last run.

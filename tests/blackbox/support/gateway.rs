@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Client, Port, Response, eventually};
+use super::{Client, Port, Response, eventually, processor_time};
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_gateway");
@@ -32,6 +32,7 @@ pub(crate) struct Gateway {
     directory: TempDir,
     port: Port,
     manage: Port,
+    environment: Vec<(String, String)>,
 }
 
 impl Gateway {
@@ -50,25 +51,41 @@ impl Gateway {
 
     /// The same for tests that expect it may refuse: `Err` if it exits before it is ready.
     pub(crate) async fn try_start(startup: &str, objects: &str) -> Result<Self, Exited> {
-        let mut gateway = Self::spawn_with(startup, objects);
+        Self::try_start_within(&[], startup, objects).await
+    }
+
+    /// The same with more environment variables.
+    pub(crate) async fn try_start_within(
+        environment: &[(&str, &str)],
+        startup: &str,
+        objects: &str,
+    ) -> Result<Self, Exited> {
+        let mut gateway = Self::spawn_within(environment, startup, objects);
         gateway.until_ready().await?;
         Ok(gateway)
     }
 
     /// The same for tests that expect it is not ready at once: starts and waits for nothing.
     pub(crate) fn spawn_with(startup: &str, objects: &str) -> Self {
+        Self::spawn_within(&[], startup, objects)
+    }
+
+    fn spawn_within(environment: &[(&str, &str)], startup: &str, objects: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (port, manage) = (Port::reserve(), Port::reserve());
         std::fs::write(directory.path().join("meta.yaml"), objects).expect("writing the objects");
-        let file = directory.path().join("gateway.yaml");
-        std::fs::write(&file, startup_file(directory.path(), &port, &manage, startup))
-            .expect("writing the start-up file");
-        let process = Process::spawn(directory.path(), &["-c", &file.to_string_lossy()]);
+        let file = startup_file(directory.path(), &port, &manage, startup);
+        std::fs::write(directory.path().join("gateway.yaml"), file).expect("writing the start-up file");
+        let environment: Vec<(String, String)> = environment
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
         Self {
-            process,
+            process: Process::serve(directory.path(), &environment),
             directory,
             port,
             manage,
+            environment,
         }
     }
 
@@ -149,6 +166,11 @@ impl Gateway {
             .expect("a number of kB")
     }
 
+    /// What it has used of the processor so far, until it is restarted.
+    pub(crate) fn processor_time(&self) -> Duration {
+        processor_time(self.pid())
+    }
+
     /// What it wrote to standard error so far.
     pub(crate) fn stderr(&self) -> String {
         self.process.stderr.text()
@@ -206,7 +228,7 @@ impl Gateway {
         before
     }
 
-    /// Kills it and starts it again with the same files and ports.
+    /// Kills it and starts it again with the same files, ports and environment.
     pub(crate) async fn restart(&mut self) {
         self.restart_without_waiting();
         if let Err(exited) = self.until_ready().await {
@@ -216,9 +238,8 @@ impl Gateway {
 
     /// The same, not waiting until it is ready.
     pub(crate) fn restart_without_waiting(&mut self) {
-        let file = self.directory.path().join("gateway.yaml");
         self.process.end();
-        self.process = Process::spawn(self.directory.path(), &["-c", &file.to_string_lossy()]);
+        self.process = Process::serve(self.directory.path(), &self.environment);
     }
 
     async fn until_ready(&mut self) -> Result<(), Exited> {
@@ -346,6 +367,14 @@ impl Process {
     fn spawn(directory: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(BINARY);
         command.args(arguments);
+        Self::start(directory, command)
+    }
+
+    /// With the start-up file in this directory.
+    fn serve(directory: &Path, environment: &[(String, String)]) -> Self {
+        let mut command = Command::new(BINARY);
+        command.arg("-c").arg(directory.join("gateway.yaml"));
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         Self::start(directory, command)
     }
 

@@ -1,18 +1,25 @@
-//! What `etcdctl` would do, in the words of the tests: keys under `/gateway/`, leases, compaction and alarms.
+//! What `etcdctl` would do, in the words of the tests: keys under a prefix, leases, compaction and alarms.
 
 use std::time::Duration;
 
 use etcd_client::{
-    AlarmAction, AlarmType, Client, CompactionOptions, ConnectOptions, DeleteOptions, Error, GetOptions,
+    AlarmAction, AlarmOptions, AlarmType, Client, CompactionOptions, ConnectOptions, DeleteOptions, Error,
+    GetOptions,
 };
 
+/// What a gateway reads, by its own settings.
 const PREFIX: &str = "/gateway/";
+/// What no gateway reads.
+const ELSEWHERE: &str = "/elsewhere/";
 /// How long any single call may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A client of the keys under `/gateway/`. Names are without that prefix, as in `routes/r`.
 #[derive(Clone)]
-pub(crate) struct Keys(Client);
+pub(crate) struct Keys {
+    client: Client,
+    prefix: &'static str,
+}
 
 impl Keys {
     /// Connects to these endpoints, one of which is enough.
@@ -20,11 +27,19 @@ impl Keys {
         let options = ConnectOptions::new()
             .with_timeout(PATIENCE)
             .with_connect_timeout(PATIENCE);
-        Self(
-            Client::connect(endpoints, Some(options))
-                .await
-                .expect("a client of etcd"),
-        )
+        let client = Client::connect(endpoints, Some(options)).await;
+        Self {
+            client: client.expect("a client of etcd"),
+            prefix: PREFIX,
+        }
+    }
+
+    /// The same for keys that no gateway reads.
+    pub(crate) fn elsewhere(&self) -> Self {
+        Self {
+            prefix: ELSEWHERE,
+            ..self.clone()
+        }
     }
 
     /// Writes a key and gives the revision of that.
@@ -36,29 +51,35 @@ impl Keys {
 
     /// The same for tests that expect it may fail.
     pub(crate) async fn try_put(&self, name: &str, value: impl Into<Vec<u8>>) -> Result<i64, Error> {
-        let answer = self.0.kv_client().put(key(name), value, None).await?;
+        let answer = self.client.kv_client().put(self.key(name), value, None).await?;
         Ok(answer.header().map_or(0, |header| header.revision()))
     }
 
     /// The value of a key.
     pub(crate) async fn get(&self, name: &str) -> Option<Vec<u8>> {
-        let answer = self.0.kv_client().get(key(name), None).await.expect("a get");
+        let answer = self
+            .client
+            .kv_client()
+            .get(self.key(name), None)
+            .await
+            .expect("a get");
         answer.kvs().first().map(|kv| kv.value().to_owned())
     }
 
     /// The names that begin so.
     pub(crate) async fn names(&self, first: &str) -> Vec<String> {
         let options = GetOptions::new().with_prefix().with_keys_only();
-        let answer = self.0.kv_client().get(key(first), Some(options)).await;
-        let name = |kv: &etcd_client::KeyValue| String::from_utf8_lossy(kv.key()).replacen(PREFIX, "", 1);
+        let answer = self.client.kv_client().get(self.key(first), Some(options)).await;
+        let name =
+            |kv: &etcd_client::KeyValue| String::from_utf8_lossy(kv.key()).replacen(self.prefix, "", 1);
         answer.expect("a get").kvs().iter().map(name).collect()
     }
 
     /// Takes a key away.
     pub(crate) async fn delete(&self, name: &str) {
-        self.0
+        self.client
             .kv_client()
-            .delete(key(name), None)
+            .delete(self.key(name), None)
             .await
             .expect("a delete");
     }
@@ -66,36 +87,49 @@ impl Keys {
     /// Takes all keys away whose names begin so.
     pub(crate) async fn delete_all(&self, first: &str) {
         let options = DeleteOptions::new().with_prefix();
-        let deleted = self.0.kv_client().delete(key(first), Some(options)).await;
+        let deleted = self
+            .client
+            .kv_client()
+            .delete(self.key(first), Some(options))
+            .await;
         deleted.expect("a delete");
     }
 
     /// Makes etcd forget everything but what is.
     pub(crate) async fn compact(&self) {
         let answer = self
-            .0
+            .client
             .kv_client()
-            .get(key("revision"), None)
+            .get(self.key("revision"), None)
             .await
             .expect("a get");
         let revision = answer.header().expect("a header").revision();
         let options = CompactionOptions::new().with_physical();
-        let compacted = self.0.kv_client().compact(revision, Some(options)).await;
+        let compacted = self.client.kv_client().compact(revision, Some(options)).await;
         compacted.expect("a compaction");
     }
 
     /// Ends the lease that a key is under, which takes the key away.
     pub(crate) async fn revoke_lease_of(&self, name: &str) {
-        let answer = self.0.kv_client().get(key(name), None).await.expect("a get");
+        let answer = self
+            .client
+            .kv_client()
+            .get(self.key(name), None)
+            .await
+            .expect("a get");
         let lease = answer.kvs().first().expect("the key").lease();
-        self.0.lease_client().revoke(lease).await.expect("a revocation");
+        self.client
+            .lease_client()
+            .revoke(lease)
+            .await
+            .expect("a revocation");
     }
 
-    /// Writes keys outside the prefix until etcd has no space left and says so by its alarm.
+    /// Writes keys that no gateway reads until etcd has no space left and says so by its alarm.
     pub(crate) async fn fill(&self) {
+        let elsewhere = self.elsewhere();
         for n in 0..1000 {
-            let key = format!("/elsewhere/{n}");
-            let put = self.0.kv_client().put(key, vec![b'x'; 1 << 20], None).await;
+            let put = elsewhere.try_put(&n.to_string(), vec![b'x'; 1 << 20]).await;
             if put.is_err_and(|error| error.to_string().contains("space exceeded")) {
                 return;
             }
@@ -105,28 +139,34 @@ impl Keys {
 
     /// Takes away what filled it, gives the space back and disarms the alarm.
     pub(crate) async fn make_space(&self) {
-        let options = DeleteOptions::new().with_prefix();
-        let deleted = self.0.kv_client().delete("/elsewhere/", Some(options)).await;
-        deleted.expect("a delete");
+        self.elsewhere().delete_all("").await;
         self.compact().await;
-        let mut maintenance = self.0.maintenance_client();
+        let mut maintenance = self.client.maintenance_client();
         maintenance.defragment().await.expect("a defragmentation");
+        let member = maintenance
+            .status()
+            .await
+            .expect("its status")
+            .header()
+            .map(|header| header.member_id());
+        let mut options = AlarmOptions::new();
+        options.with_member(member.expect("a member"));
         let disarmed = maintenance
-            .alarm(AlarmAction::Deactivate, AlarmType::Nospace, None)
+            .alarm(AlarmAction::Deactivate, AlarmType::Nospace, Some(options))
             .await;
         disarmed.expect("no alarm");
     }
 
     /// Whether the member it is connected to leads.
     pub(super) async fn leads(&self) -> bool {
-        let status = self.0.maintenance_client().status().await;
+        let status = self.client.maintenance_client().status().await;
         status.is_ok_and(|status| {
             let member = status.header().map(|header| header.member_id());
             status.leader() != 0 && member == Some(status.leader())
         })
     }
-}
 
-fn key(name: &str) -> String {
-    format!("{PREFIX}{name}")
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
 }

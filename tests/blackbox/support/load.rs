@@ -12,8 +12,13 @@ use tokio::time::MissedTickBehavior;
 
 use super::{Client, Response};
 
+#[path = "../../../benches/load/histogram.rs"]
+mod histogram;
+
+pub(crate) use histogram::Histogram;
+
 type Make = Arc<dyn Fn(u64) -> Vec<u8> + Send + Sync>;
-type Mark = Arc<dyn Fn(&Response) -> String + Send + Sync>;
+type Mark = Arc<dyn Fn(u64, &Response) -> String + Send + Sync>;
 
 /// What to send, how often, and what to note of each answer.
 #[derive(Clone)]
@@ -55,8 +60,8 @@ impl Plan {
         self
     }
 
-    /// Also counts answers by what this makes of them.
-    pub(crate) fn mark(mut self, mark: impl Fn(&Response) -> String + Send + Sync + 'static) -> Self {
+    /// Also counts answers by what this makes of them, given the number of the request too.
+    pub(crate) fn mark(mut self, mark: impl Fn(u64, &Response) -> String + Send + Sync + 'static) -> Self {
         self.mark = Some(Arc::new(mark));
         self
     }
@@ -71,6 +76,8 @@ pub(crate) struct Report {
     /// Requests without an answer, by reason.
     pub(crate) errors: BTreeMap<String, u64>,
     pub(crate) slowest: Duration,
+    /// How long answers took from the moment at which the request was due, so that none hides behind the one before.
+    pub(crate) latencies: Histogram,
     pub(crate) elapsed: Duration,
 }
 
@@ -139,6 +146,11 @@ impl Load {
         }
     }
 
+    /// The latencies since this was last called, taken out of the report.
+    pub(crate) fn lap(&self) -> Histogram {
+        std::mem::take(&mut self.shared.report.lock().unwrap().latencies)
+    }
+
     /// Sends nothing more, waits for the answers under way, and tells.
     pub(crate) async fn stop(mut self) -> Report {
         self.shared.stopping.store(true, Ordering::Relaxed);
@@ -157,21 +169,23 @@ async fn run(plan: Plan, index: u32, shared: Arc<Shared>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut client = None;
     loop {
-        ticks.tick().await;
+        let due = ticks.tick().await;
         if shared.stopping.load(Ordering::Relaxed) {
             return;
         }
-        let bytes = (plan.make)(shared.next.fetch_add(1, Ordering::Relaxed));
+        let number = shared.next.fetch_add(1, Ordering::Relaxed);
+        let bytes = (plan.make)(number);
         let start = Instant::now();
         let result = once(&plan, &mut client, &bytes).await;
         let mark = result
             .as_ref()
             .ok()
             .zip(plan.mark.as_ref())
-            .map(|(response, mark)| mark(response));
+            .map(|(response, mark)| mark(number, response));
         let mut report = shared.report.lock().unwrap();
         report.sent += 1;
         report.slowest = report.slowest.max(start.elapsed());
+        report.latencies.add(due.elapsed());
         if let Some(mark) = mark {
             *report.marks.entry(mark).or_default() += 1;
         }

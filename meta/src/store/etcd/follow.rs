@@ -13,7 +13,7 @@ use std::{
 };
 
 use etcd_client::{Client, WatchOptions, WatchResponse, WatchStream};
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::{
     Inner,
@@ -28,10 +28,10 @@ use crate::{
     store::{Link, Revision, State},
 };
 
-/// Events that come within this of each other make one state, …
+/// What comes so soon after the first event makes one state with it, …
 const TOGETHER: Duration = Duration::from_millis(2);
-/// … unless the first of them is as old as this.
-const AT_LAST: Duration = Duration::from_millis(20);
+/// … and what goes on coming makes one state in this time: each is checked and compiled by every proxy.
+const APART: Duration = Duration::from_millis(50);
 
 /// Why following stopped.
 enum Stop {
@@ -230,26 +230,31 @@ impl Inner {
         }
     }
 
-    /// Takes in the events of `first` and of what follows closely, and publishes what comes of them.
+    /// Takes in the events of `first` and of what follows, and publishes what comes of them: at once after a silence, and then
+    /// now and then until there is silence again.
     async fn heed(&self, stream: &mut WatchStream, first: WatchResponse) -> Result<(), Stop> {
-        let since = Instant::now();
-        let mut changed = self.take(&first);
-        while changed && since.elapsed() < AT_LAST {
-            let Ok(message) = timeout(TOGETHER, stream.message()).await else {
-                break;
-            };
-            match self.heard(message) {
-                Ok(message) => changed |= self.take(&message),
-                Err(stop) => {
-                    self.publish_view();
-                    return Err(stop);
-                }
-            }
+        if !self.take(&first) {
+            return Ok(());
         }
-        if changed {
+        let mut time = TOGETHER;
+        loop {
+            let changed = self.gather(stream, time).await;
             self.publish_view();
+            if !changed? && time == APART {
+                return Ok(());
+            }
+            time = APART;
         }
-        Ok(())
+    }
+
+    /// Takes in all that comes within this time; whether that makes another state.
+    async fn gather(&self, stream: &mut WatchStream, time: Duration) -> Result<bool, Stop> {
+        let end = Instant::now() + time;
+        let mut changed = false;
+        while let Ok(message) = timeout_at(end.into(), stream.message()).await {
+            changed |= self.take(&self.heard(message)?);
+        }
+        Ok(changed)
     }
 
     fn take(&self, message: &WatchResponse) -> bool {

@@ -60,7 +60,9 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             idle: Duration::from_secs(3),
-            pauses: (Duration::from_millis(100), Duration::from_secs(5)),
+            // An etcd that is back is used within half a second, however long it was away. Even for thousands of proxies that is
+            // less to refuse than they ask for when it is there.
+            pauses: (Duration::from_millis(100), Duration::from_millis(500)),
         }
     }
 }

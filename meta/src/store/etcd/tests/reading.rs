@@ -30,6 +30,32 @@ async fn what_is_put_changed_and_deleted_by_etcdctl_is_told_to_whoever_waits() {
 }
 
 #[tokio::test]
+async fn writes_that_go_on_make_few_states_and_the_last_of_them_is_told() {
+    let etcd = Etcd::start().await;
+    let mut client = etcd.client().await;
+    let store = etcd.store();
+    let empty = store.load().await.unwrap();
+    let since = Instant::now();
+    let writing = async {
+        for n in 1..=400 {
+            etcdctl_put_server(&mut client, "a", n).await;
+        }
+    };
+    let counting = async {
+        let (mut seen, mut states) = (empty, 0);
+        while weight(&seen, "a") != Some(json!(400)) {
+            seen = soon(store.changed(&seen)).await.unwrap();
+            states += 1;
+        }
+        states
+    };
+    let ((), states) = tokio::join!(writing, counting);
+    // One for the first and one in each 50 ms.
+    let most = 2 + since.elapsed().as_millis() / 50;
+    assert!(states <= most, "{states} states in {:?}", since.elapsed());
+}
+
+#[tokio::test]
 async fn five_thousand_objects_are_read_in_pages_and_one_edit_does_not_read_them_again() {
     let etcd = Etcd::start().await;
     let store = etcd.store();
