@@ -157,12 +157,7 @@ fn the_compose_file_names_what_there_is_and_its_start_up_file_is_sound() {
         .map(|line| format!("{}\n", line.trim_start()))
         .collect();
     assert!(startup.contains("store: { etcd: { endpoints: [\"http://etcd:2379\"], prefix: /gateway } }"));
-    let others: String = startup
-        .lines()
-        .filter(|line| !line.starts_with("store:"))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    let settings = settings(&format!("{others}store: {{ file: meta.yaml }}\n"));
+    let settings = settings(&startup);
     let stop: Timespan = values(&compose, "stop_grace_period:")[0].parse().unwrap();
     assert!(stop.get() > settings.grace());
 }
