@@ -20,6 +20,7 @@ use super::{
     connection::{Failure, MOST_ANSWER},
     listing,
     settings::Pace,
+    turns::Turns,
     view::{Item, View},
 };
 use crate::{
@@ -27,11 +28,6 @@ use crate::{
     problem::Problem,
     store::{Link, Revision, State},
 };
-
-/// What comes so soon after the first event makes one state with it, …
-const TOGETHER: Duration = Duration::from_millis(2);
-/// … and what goes on coming makes one state in this time: each is checked and compiled by every proxy.
-const APART: Duration = Duration::from_millis(50);
 
 /// Why following stopped.
 enum Stop {
@@ -176,14 +172,15 @@ impl Inner {
             return Err(Stop::Doubt("etcd is not the one it was".into()));
         }
         outage.over(self);
-        self.heed(&mut stream, created).await?;
+        let mut turns = Turns::new(Instant::now());
+        self.heed(&mut stream, created, &mut turns).await?;
         loop {
             match timeout(self.pace.idle, stream.message()).await {
                 Ok(message) => {
                     let message = self.heard(message)?;
-                    self.heed(&mut stream, message).await?;
+                    self.heed(&mut stream, message, &mut turns).await?;
                 }
-                Err(_) => self.verify(&mut stream).await?,
+                Err(_) => self.verify(&mut stream, &mut turns).await?,
             }
         }
     }
@@ -230,31 +227,27 @@ impl Inner {
         }
     }
 
-    /// Takes in the events of `first` and of what follows, and publishes what comes of them: at once after a silence, and then
-    /// now and then until there is silence again.
-    async fn heed(&self, stream: &mut WatchStream, first: WatchResponse) -> Result<(), Stop> {
+    /// Takes in the events of `first` and of what follows soon, and publishes what comes of them.
+    async fn heed(
+        &self,
+        stream: &mut WatchStream,
+        first: WatchResponse,
+        turns: &mut Turns,
+    ) -> Result<(), Stop> {
         if !self.take(&first) {
             return Ok(());
         }
-        let mut time = TOGETHER;
-        loop {
-            let changed = self.gather(stream, time).await;
-            self.publish_view();
-            if !changed? && time == APART {
-                return Ok(());
-            }
-            time = APART;
-        }
+        let now = Instant::now();
+        let gathered = self.gather(stream, now + turns.wait(now)).await;
+        self.publish_view();
+        gathered
     }
 
-    /// Takes in all that comes within this time; whether that makes another state.
-    async fn gather(&self, stream: &mut WatchStream, time: Duration) -> Result<bool, Stop> {
-        let end = Instant::now() + time;
-        let mut changed = false;
-        while let Ok(message) = timeout_at(end.into(), stream.message()).await {
-            changed |= self.take(&self.heard(message)?);
+    async fn gather(&self, stream: &mut WatchStream, until: Instant) -> Result<(), Stop> {
+        while let Ok(message) = timeout_at(until.into(), stream.message()).await {
+            self.take(&self.heard(message)?);
         }
-        Ok(changed)
+        Ok(())
     }
 
     fn take(&self, message: &WatchResponse) -> bool {
@@ -273,7 +266,7 @@ impl Inner {
     }
 
     /// Asks whether silence means that nothing happens.
-    async fn verify(&self, stream: &mut WatchStream) -> Result<(), Stop> {
+    async fn verify(&self, stream: &mut WatchStream, turns: &mut Turns) -> Result<(), Stop> {
         let asked = timeout(self.way.timeout(), stream.request_progress()).await;
         if !matches!(asked, Ok(Ok(()))) {
             self.way.abandon();
@@ -286,7 +279,7 @@ impl Inner {
         }
         loop {
             let message = self.hear(stream).await?;
-            self.heed(stream, message).await?;
+            self.heed(stream, message, turns).await?;
             let known = self.view().as_ref().map_or(0, View::guard_modified);
             if known >= guard.modified {
                 return Ok(());

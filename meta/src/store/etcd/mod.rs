@@ -24,6 +24,7 @@ mod object;
 mod past;
 mod proxies;
 mod settings;
+mod turns;
 mod view;
 
 pub use proxies::{Proxy, Registration};

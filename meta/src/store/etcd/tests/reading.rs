@@ -50,8 +50,8 @@ async fn writes_that_go_on_make_few_states_and_the_last_of_them_is_told() {
         states
     };
     let ((), states) = tokio::join!(writing, counting);
-    // One for the first and one in each 50 ms.
-    let most = 2 + since.elapsed().as_millis() / 50;
+    // A few at once and one in each 50 ms.
+    let most = 5 + since.elapsed().as_millis() / 50;
     assert!(states <= most, "{states} states in {:?}", since.elapsed());
 }
 
