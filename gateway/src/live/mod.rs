@@ -1,6 +1,7 @@
 //! The running configuration: the snapshot that serves requests, and what is known about it. [`configurator`] keeps it the same
 //! as the store's.
 
+mod aside;
 mod configurator;
 mod status;
 
