@@ -78,7 +78,7 @@ impl Builder {
             engine,
             manage_token,
         } = settings;
-        let opened = match startup.store.open() {
+        let opened = match Opened::new(&startup.store) {
             Ok(opened) => opened,
             Err(reason) => {
                 eprintln!("{reason}");
