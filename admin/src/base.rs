@@ -101,7 +101,8 @@ impl Base {
         let problems = self.document().problems.iter();
         let own = problems.filter(|problem| problem.kind == Some(kind) && problem.id == id);
         let errors = own.map(|problem| Sent::Nothing.locate(problem)).collect();
-        let detail = format!("the {name} {id:?} is in the store and cannot be read: put it anew, or delete it");
+        let detail =
+            format!("the {name} {id:?} is in the store and cannot be read: put it anew, or delete it");
         Err(Problem::new(Code::StoreUnreadable, detail).because(errors))
     }
 

@@ -7,7 +7,6 @@ use actix_web::{
     web::{Data, Payload},
 };
 use meta::{
-    document::decode,
     id::Id,
     model::{Binding, Kind, Weight},
     store::Operation,
@@ -18,9 +17,9 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     base::{Admin, Base, shown},
-    body::{MOST_OBJECT, read_json_if_any},
+    body::{MOST_OBJECT, decoded, read_json_if_any},
     commit::Draft,
-    finding::{Finding, Sent},
+    finding::Sent,
     media,
     order::Order,
     parameters,
@@ -45,7 +44,7 @@ pub(crate) async fn bind(admin: Data<Admin>, request: HttpRequest, payload: Payl
     let names = Names::of(&request)?;
     let preconditions = Preconditions::of(&request)?;
     let body = read_json_if_any(&request, payload, MOST_OBJECT).await?;
-    let membership = body.map_or_else(|| Ok(Membership::default()), |body| membership(&body))?;
+    let membership = body.map_or_else(|| Ok(Membership::default()), |body| decoded(&body))?;
     let binding = json!(Binding {
         id: names.server.clone(),
         weight: membership.weight,
@@ -82,14 +81,6 @@ pub(crate) async fn unbind(admin: Data<Admin>, request: HttpRequest) -> Answered
         names.draft(base, cluster)
     });
     Ok(written(&outcome.await?, None))
-}
-
-fn membership(body: &Json) -> Result<Membership, Problem> {
-    decode(body).map_err(|flaws| {
-        let errors = flaws.into_iter();
-        let errors = errors.map(|flaw| Finding::at(flaw.pointer, flaw.message));
-        Problem::new(Code::Invalid, "this is no membership").because(errors.collect())
-    })
 }
 
 /// Who in what.
@@ -129,7 +120,10 @@ impl Names {
     }
 
     fn unusable(&self) -> Problem {
-        let detail = format!("\"servers\" of the cluster {:?} is no list: PUT the cluster anew", self.cluster);
+        let detail = format!(
+            "\"servers\" of the cluster {:?} is no list: PUT the cluster anew",
+            self.cluster
+        );
         Problem::new(Code::Invalid, detail)
     }
 }

@@ -5,8 +5,8 @@
 
 use actix_web::{HttpRequest, http::header, rt::time::timeout, web::Payload};
 use futures::StreamExt;
-use meta::document::{Document, read_tree};
-use serde::de::IgnoredAny;
+use meta::document::{Document, decode, read_tree};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value as Json;
 use tokio::time::Duration;
 
@@ -28,7 +28,10 @@ pub(crate) async fn read(request: &HttpRequest, payload: Payload, most: usize) -
     let coded = request.headers().get(header::CONTENT_ENCODING);
     if coded.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         let detail = "the body has a Content-Encoding: send it as it is";
-        return Err(Problem::new(Code::UnsupportedMedia, detail).header(header::ACCEPT_ENCODING, header::HeaderValue::from_static("identity")));
+        return Err(Problem::new(Code::UnsupportedMedia, detail).header(
+            header::ACCEPT_ENCODING,
+            header::HeaderValue::from_static("identity"),
+        ));
     }
     let too_large = || {
         let detail = format!("the body has more than {most} bytes");
@@ -80,6 +83,21 @@ pub(crate) async fn read_json_if_any(
     json(&body).map(Some)
 }
 
+/// The body, which is a JSON object, as a `T`.
+pub(crate) fn decoded<T: DeserializeOwned>(body: &Json) -> Result<T, Problem> {
+    let errors = match body {
+        Json::Object(_) => match decode(body) {
+            Ok(read) => return Ok(read),
+            Err(flaws) => flaws
+                .into_iter()
+                .map(|flaw| Finding::at(flaw.pointer, flaw.message))
+                .collect(),
+        },
+        _ => vec![Finding::at("", "expected a JSON object")],
+    };
+    Err(Problem::new(Code::Invalid, "the body is not what is read here").because(errors))
+}
+
 /// The body as a whole configuration, with its places.
 pub(crate) async fn read_configuration(request: &HttpRequest, payload: Payload) -> Result<Document, Problem> {
     let format = media::format_of_body(request)?;
@@ -92,8 +110,12 @@ pub(crate) async fn read_configuration(request: &HttpRequest, payload: Payload) 
 
 fn json(body: &[u8]) -> Result<Json, Problem> {
     let tree = read_tree(&as_yaml(strict(body)?));
-    tree.map(|tree| tree.to_value())
-        .map_err(|problem| unreadable("the body cannot be read", vec![Sent::Whole(Default::default()).locate(&problem)]))
+    tree.map(|tree| tree.to_value()).map_err(|problem| {
+        unreadable(
+            "the body cannot be read",
+            vec![Sent::Whole(Default::default()).locate(&problem)],
+        )
+    })
 }
 
 /// The body if it is JSON and nothing else that YAML would take.
@@ -183,7 +205,11 @@ mod tests {
             &deep,
         ] {
             let problem = json(text.as_bytes()).unwrap_err();
-            assert_eq!((problem.code, problem.errors.len()), (Code::BadRequest, 1), "{text}");
+            assert_eq!(
+                (problem.code, problem.errors.len()),
+                (Code::BadRequest, 1),
+                "{text}"
+            );
         }
         assert!(json(b"\"\xff\"").is_err());
     }

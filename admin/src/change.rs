@@ -49,7 +49,10 @@ type Name<'d> = (Kind, &'d str);
 pub(crate) fn changes(before: &Document, after: &Document) -> Vec<Change> {
     let (old, new) = (by_name(before), by_name(after));
     let unread = unread(before);
-    let gone = before.objects.iter().map(|object| (object.kind, object.id.as_str()));
+    let gone = before
+        .objects
+        .iter()
+        .map(|object| (object.kind, object.id.as_str()));
     let gone = gone.chain(unread.iter().copied());
     let still_unread = self::unread(after);
     let mut seen = HashSet::new();

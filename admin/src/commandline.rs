@@ -6,11 +6,7 @@ use actix_web::rt;
 use clap::{Parser, error::ErrorKind};
 use meta::filters::FilterKinds;
 
-use crate::{
-    Admin, Signals,
-    config::Settings,
-    serve,
-};
+use crate::{Admin, Signals, config::Settings, serve};
 
 /// The control plane of Gateway.
 #[derive(Debug, Parser)]
@@ -35,7 +31,11 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             let _ = error.print();
-            return if asked { ExitCode::SUCCESS } else { ExitCode::from(2) };
+            return if asked {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(2)
+            };
         }
     };
     let settings = match Settings::read(&arguments.conf) {
@@ -49,7 +49,8 @@ pub fn run() -> ExitCode {
         println!("{}: sound", arguments.conf.display());
         return ExitCode::SUCCESS;
     }
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn")).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn"))
+        .init();
     run_on(&settings)
 }
 

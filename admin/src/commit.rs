@@ -94,7 +94,12 @@ impl Admin {
 
     async fn turn(&self) -> Result<MutexGuard<'_, ()>, Problem> {
         let turn = timeout(PATIENCE, self.turn.lock()).await;
-        turn.map_err(|_| Problem::new(Code::Busy, "too many write at once, or the store is slow: try again"))
+        turn.map_err(|_| {
+            Problem::new(
+                Code::Busy,
+                "too many write at once, or the store is slow: try again",
+            )
+        })
     }
 
     /// What the draft changes, if that is allowed.
@@ -142,8 +147,14 @@ fn refuse(
     }
     let own = |error: &&Fault| error.kind.is_none() || is_of(error, touched);
     let (code, detail) = match brought.iter().any(own) {
-        true => (Code::Invalid, "the configuration would not be sound: nothing is written"),
-        false => (Code::InUse, "others use what would be taken away: nothing is written"),
+        true => (
+            Code::Invalid,
+            "the configuration would not be sound: nothing is written",
+        ),
+        false => (
+            Code::InUse,
+            "others use what would be taken away: nothing is written",
+        ),
     };
     let errors = brought.into_iter().map(|error| sent.locate(error)).collect();
     Err(Problem::new(code, detail).because(errors))

@@ -138,12 +138,28 @@ mod tests {
             ("- a\n", "1:1", "a start-up file is a mapping"),
             ("address: \"127.0.0.1:9093\"\n", "1:1", "missing"),
             ("store: {}\n", "1:8", "name a store"),
-            ("store: { file: a, etcd: { endpoints: [\"http://h:1\"] } }\n", "1:8", "not both"),
+            (
+                "store: { file: a, etcd: { endpoints: [\"http://h:1\"] } }\n",
+                "1:8",
+                "not both",
+            ),
             ("store: { file: / }\n", "1:16", "this is no file"),
-            ("store: { file: a }\nadress: x\n", "2:1", "did you mean \"address\""),
+            (
+                "store: { file: a }\nadress: x\n",
+                "2:1",
+                "did you mean \"address\"",
+            ),
             ("store: { file: a }\naddress: 9093\n", "2:10", "address"),
-            ("store: { file: a }\naddress: \"0.0.0.0:9093\"\n", "2:10", "everyone could"),
-            ("store: { file: a }\naddress: \"[::]:9093\"\n", "2:10", "everyone could"),
+            (
+                "store: { file: a }\naddress: \"0.0.0.0:9093\"\n",
+                "2:10",
+                "everyone could",
+            ),
+            (
+                "store: { file: a }\naddress: \"[::]:9093\"\n",
+                "2:10",
+                "everyone could",
+            ),
             ("store: { file: a }\naddress: \"127.0.0.1:0\"\n", "2:10", "port 0"),
         ] {
             let problems = Settings::parse(text).unwrap_err();
@@ -171,11 +187,20 @@ mod tests {
             std::fs::write(&file, &text).unwrap();
         }
         let committed = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(committed == text, "{}: run the tests with UPDATE_SCHEMA=1", file.display());
+        assert!(
+            committed == text,
+            "{}: run the tests with UPDATE_SCHEMA=1",
+            file.display()
+        );
         let validator = jsonschema::draft202012::new(&schema()).unwrap();
         let fits = |text: &str| validator.is_valid(&document::read_tree(text).unwrap().to_value());
         assert!(fits(&example));
-        for bad in ["{}", "store: { file: 1 }", "store: { file: a }\nport: 1\n", "store: {}"] {
+        for bad in [
+            "{}",
+            "store: { file: 1 }",
+            "store: { file: a }\nport: 1\n",
+            "store: {}",
+        ] {
             assert!(!fits(bad) && Settings::parse(bad).is_err(), "{bad}");
         }
     }

@@ -50,7 +50,13 @@ pub(crate) fn expect(request: &HttpRequest, media: &'static str) -> Result<(), P
 pub(crate) fn format_of_body(request: &HttpRequest) -> Result<Format, Problem> {
     let found = content_type(request);
     let format = found.as_deref().and_then(Format::called);
-    format.ok_or_else(|| unsupported(found.as_deref(), "application/json or application/yaml", "application/json, application/yaml"))
+    format.ok_or_else(|| {
+        unsupported(
+            found.as_deref(),
+            "application/json or application/yaml",
+            "application/json, application/yaml",
+        )
+    })
 }
 
 fn unsupported(found: Option<&str>, wanted: &str, accepted: &'static str) -> Problem {
@@ -62,7 +68,11 @@ fn unsupported(found: Option<&str>, wanted: &str, accepted: &'static str) -> Pro
         MERGE_PATCH => HeaderName::from_static("accept-patch"),
         _ => header::ACCEPT,
     };
-    Problem::new(Code::UnsupportedMedia, format!("{found}: send {wanted}, in UTF-8")).header(accept, HeaderValue::from_static(accepted))
+    Problem::new(
+        Code::UnsupportedMedia,
+        format!("{found}: send {wanted}, in UTF-8"),
+    )
+    .header(accept, HeaderValue::from_static(accepted))
 }
 
 /// The type of the body in lower case, without parameters. A text in another encoding than UTF-8 has none that is of use.
@@ -169,7 +179,10 @@ mod tests {
             ("", Some(Format::Json)),
             ("application/yaml", Some(Format::Yaml)),
             ("text/x-yaml", Some(Format::Yaml)),
-            ("application/json;q=0.5, application/yaml;q=0.9", Some(Format::Yaml)),
+            (
+                "application/json;q=0.5, application/yaml;q=0.9",
+                Some(Format::Yaml),
+            ),
             ("application/json, application/yaml", Some(Format::Json)),
             ("application/json;q=0, */*", Some(Format::Yaml)),
             ("text/*", Some(Format::Yaml)),

@@ -51,8 +51,18 @@ impl Preconditions {
     pub(crate) fn of(request: &HttpRequest) -> Result<Self, Problem> {
         let given = |name| request.headers().contains_key(name);
         Ok(Self {
-            matching: parse(given(IF_MATCH), "If-Match", || IfMatch::parse(request))?,
-            none_matching: parse(given(IF_NONE_MATCH), "If-None-Match", || IfNoneMatch::parse(request))?,
+            matching: match IfMatch::parse(request) {
+                _ if !given(IF_MATCH) => None,
+                Ok(matching) if !matches!(&matching, IfMatch::Items(tags) if tags.is_empty()) => {
+                    Some(matching)
+                }
+                _ => return Err(unreadable("If-Match")),
+            },
+            none_matching: match IfNoneMatch::parse(request) {
+                _ if !given(IF_NONE_MATCH) => None,
+                Ok(none) if !matches!(&none, IfNoneMatch::Items(tags) if tags.is_empty()) => Some(none),
+                _ => return Err(unreadable("If-None-Match")),
+            },
         })
     }
 
@@ -101,16 +111,8 @@ fn share(tags: &[EntityTag], current: &[EntityTag]) -> bool {
         .any(|tag| current.iter().any(|current| tag.strong_eq(current)))
 }
 
-fn parse<H, E>(
-    given: bool,
-    name: &str,
-    parse: impl FnOnce() -> Result<H, E>,
-) -> Result<Option<H>, Problem> {
-    if !given {
-        return Ok(None);
-    }
-    parse().map(Some).map_err(|_| {
-        let error = Finding::of_parameter(name, "use * or tags in quotes, as ETag tells them");
-        Problem::new(Code::BadRequest, "a header is wrong").because(vec![error])
-    })
+/// No tag could be read. To take that for no condition would let a write through.
+fn unreadable(name: &str) -> Problem {
+    let error = Finding::of_parameter(name, "use * or tags in quotes, as ETag tells them");
+    Problem::new(Code::BadRequest, "a header is wrong").because(vec![error])
 }

@@ -117,7 +117,9 @@ pub(crate) async fn rollback(admin: Data<Admin>, request: HttpRequest) -> Answer
     }
     let past = admin.past(revision).await?;
     if !past.broken.is_empty() {
-        let detail = format!("revision {revision} holds objects that could not be read, so there is no way back to it");
+        let detail = format!(
+            "revision {revision} holds objects that could not be read, so there is no way back to it"
+        );
         return Err(Problem::new(Code::Invalid, detail).because(unread(&past)));
     }
     let outcome = admin.write(&order, |base| {

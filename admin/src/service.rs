@@ -85,7 +85,11 @@ fn endpoints(to: &mut web::ServiceConfig) {
             .on(Method::DELETE, bind::unbind)
             .resource(),
     );
-    to.service(api("/transactions").on(Method::POST, transaction::transact).resource());
+    to.service(
+        api("/transactions")
+            .on(Method::POST, transaction::transact)
+            .resource(),
+    );
     to.service(
         api("/config")
             .read(whole::get)
@@ -95,11 +99,7 @@ fn endpoints(to: &mut web::ServiceConfig) {
     to.service(api("/check").on(Method::POST, whole::check).resource());
     to.service(api("/revisions").read(revisions::list).resource());
     to.service(api("/revisions/{revision}").read(revisions::get).resource());
-    to.service(
-        api("/revisions/{revision}/diff")
-            .read(revisions::diff)
-            .resource(),
-    );
+    to.service(api("/revisions/{revision}/diff").read(revisions::diff).resource());
     to.service(
         api("/revisions/{revision}/rollback")
             .on(Method::POST, revisions::rollback)

@@ -8,7 +8,7 @@ use actix_web::{
     web::{Data, Payload},
 };
 use meta::{
-    document::{decode, id_of},
+    document::id_of,
     model::Kind,
     store::{Operation, preview},
 };
@@ -18,7 +18,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     base::{Admin, Base, id_first},
-    body::{MOST_WHOLE, read_json},
+    body::{MOST_WHOLE, decoded, read_json},
     commit::Draft,
     finding::{Finding, Sent},
     media,
@@ -55,11 +55,7 @@ pub(crate) async fn transact(admin: Data<Admin>, request: HttpRequest, payload: 
     let order = Order::of(&request)?;
     let preconditions = Preconditions::of(&request)?;
     let body = read_json(&request, payload, MOST_WHOLE, media::JSON).await?;
-    let Transaction { operations: steps } = decode(&body).map_err(|flaws| {
-        let errors = flaws.into_iter();
-        let errors = errors.map(|flaw| Finding::at(flaw.pointer, flaw.message));
-        Problem::new(Code::Invalid, "this is no transaction").because(errors.collect())
-    })?;
+    let Transaction { operations: steps } = decoded(&body)?;
     let steps = steps.into_iter().map(Step::named).enumerate().map(at);
     let steps: Vec<(Operation, String)> = steps.collect::<Result<_, _>>()?;
     let outcome = admin.write(&order, |base| {

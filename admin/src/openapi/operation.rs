@@ -145,7 +145,10 @@ fn refusal(codes: &[Code]) -> Json {
 
 fn header(name: &str) -> Json {
     let (description, kind) = match name {
-        "ETag" => ("The tag of what is there, for If-Match.", json!({ "type": "string" })),
+        "ETag" => (
+            "The tag of what is there, for If-Match.",
+            json!({ "type": "string" }),
+        ),
         "Location" => ("Where the object is.", json!({ "type": "string" })),
         _ => (
             "The revision that this is of, or that has what was written.",
@@ -163,9 +166,7 @@ pub(super) fn schema(name: &str) -> Json {
 /// The parameters that several operations have.
 pub(super) fn shared_parameters() -> Json {
     let tags = "`*`, or tags in quotes, as `ETag` tells them.";
-    let parameter = |name: &str, place: &str, description: &str, schema: Json| {
-        json!({ "name": name, "in": place, "required": false, "description": description, "schema": schema })
-    };
+    let parameter = |name: &str, place: &str, description: &str, schema: Json| json!({ "name": name, "in": place, "required": false, "description": description, "schema": schema });
     let tag = json!({ "type": "string", "pattern": "^(\\*|\"[0-9a-z-]+\"(, \"[0-9a-z-]+\")*)$" });
     json!({
         "dry_run": parameter(

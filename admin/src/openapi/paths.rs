@@ -38,30 +38,46 @@ pub(super) fn paths() -> Json {
 
 fn list(kind: Kind) -> Operation {
     let text = json!({ "type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[^\\ufffd]*$" });
-    let signed = SORTS.iter().flat_map(|member| [(*member).to_owned(), format!("-{member}")]);
+    let signed = SORTS
+        .iter()
+        .flat_map(|member| [(*member).to_owned(), format!("-{member}")]);
     let sorts: Vec<String> = signed.filter(|sort| sorts(kind, sort)).collect();
-    operation("get", &format!("list_{kind}"), &format!("The {kind}, page by page."))
-        .parameter("q", "query", "A text in any value of the object; case does not count.", text.clone())
-        .parameter(
-            "tag",
-            "query",
-            "A tag that the object has. Several: it has all.",
-            json!({ "type": "array", "items": text }),
-        )
-        .parameter("sort", "query", "By what; `-` turns the order round.", json!({ "enum": sorts, "default": "id" }))
-        .parameter(
-            "limit",
-            "query",
-            "How many items at most.",
-            json!({ "type": "integer", "minimum": 1, "maximum": LIMIT.0, "default": LIMIT.1 }),
-        )
-        .parameter(
-            "after",
-            "query",
-            "Where to go on: `next` of the page before. Sorted by id, any id.",
-            json!({ "type": "string" }),
-        )
-        .answers(200, "One page.", &[], &[(JSON, schema("Page"))])
+    operation(
+        "get",
+        &format!("list_{kind}"),
+        &format!("The {kind}, page by page."),
+    )
+    .parameter(
+        "q",
+        "query",
+        "A text in any value of the object; case does not count.",
+        text.clone(),
+    )
+    .parameter(
+        "tag",
+        "query",
+        "A tag that the object has. Several: it has all.",
+        json!({ "type": "array", "items": text }),
+    )
+    .parameter(
+        "sort",
+        "query",
+        "By what; `-` turns the order round.",
+        json!({ "enum": sorts, "default": "id" }),
+    )
+    .parameter(
+        "limit",
+        "query",
+        "How many items at most.",
+        json!({ "type": "integer", "minimum": 1, "maximum": LIMIT.0, "default": LIMIT.1 }),
+    )
+    .parameter(
+        "after",
+        "query",
+        "Where to go on: `next` of the page before. Sorted by id, any id.",
+        json!({ "type": "string" }),
+    )
+    .answers(200, "One page.", &[], &[(JSON, schema("Page"))])
 }
 
 fn sorts(kind: Kind, sort: &str) -> bool {
@@ -84,50 +100,79 @@ fn create(kind: Kind) -> Operation {
 
 fn get(kind: Kind) -> Operation {
     let one = kind.singular();
-    at_id(operation("get", &format!("get_{one}"), &format!("A {one} as it is written.")))
-        .conditional()
-        .answers(200, "The object.", &["ETag", REVISION], &[(JSON, schema("AnyObject"))])
-        .answers(304, "The client has it.", &["ETag", REVISION], &[])
+    at_id(operation(
+        "get",
+        &format!("get_{one}"),
+        &format!("A {one} as it is written."),
+    ))
+    .conditional()
+    .answers(
+        200,
+        "The object.",
+        &["ETag", REVISION],
+        &[(JSON, schema("AnyObject"))],
+    )
+    .answers(304, "The client has it.", &["ETag", REVISION], &[])
 }
 
 fn put(kind: Kind) -> Operation {
     let one = kind.singular();
     let body = schema(&format!("{}AtPath", type_of(kind)));
-    at_id(operation("put", &format!("put_{one}"), &format!("Replaces a {one}, or adds it.")))
-        .conditional()
-        .writes()
-        .body(&[(JSON, body)], true)
-        .answers(200, "It is as it was sent.", &[REVISION], &outcome())
-        .answers(201, "It is added.", &[REVISION, "Location"], &outcome())
+    at_id(operation(
+        "put",
+        &format!("put_{one}"),
+        &format!("Replaces a {one}, or adds it."),
+    ))
+    .conditional()
+    .writes()
+    .body(&[(JSON, body)], true)
+    .answers(200, "It is as it was sent.", &[REVISION], &outcome())
+    .answers(201, "It is added.", &[REVISION, "Location"], &outcome())
 }
 
 fn patch(kind: Kind) -> Operation {
     let one = kind.singular();
-    at_id(operation("patch", &format!("patch_{one}"), &format!("Changes members of a {one}.")))
-        .describes("A JSON merge patch (RFC 7396). Pointers in problems are into the patched object.")
-        .conditional()
-        .writes()
-        .body(&[(MERGE_PATCH, json!({ "type": "object" }))], true)
-        .answers(200, "It is changed.", &[REVISION], &outcome())
+    at_id(operation(
+        "patch",
+        &format!("patch_{one}"),
+        &format!("Changes members of a {one}."),
+    ))
+    .describes("A JSON merge patch (RFC 7396). Pointers in problems are into the patched object.")
+    .conditional()
+    .writes()
+    .body(&[(MERGE_PATCH, json!({ "type": "object" }))], true)
+    .answers(200, "It is changed.", &[REVISION], &outcome())
 }
 
 fn delete(kind: Kind) -> Operation {
     let one = kind.singular();
-    at_id(operation("delete", &format!("delete_{one}"), &format!("Takes a {one} away that nothing uses.")))
-        .conditional()
-        .writes()
-        .answers(200, "It is gone.", &[REVISION], &outcome())
+    at_id(operation(
+        "delete",
+        &format!("delete_{one}"),
+        &format!("Takes a {one} away that nothing uses."),
+    ))
+    .conditional()
+    .writes()
+    .answers(200, "It is gone.", &[REVISION], &outcome())
 }
 
 fn bind() -> Operation {
-    membership(operation("put", "bind_server", "Makes a server a member of a cluster."))
-        .body(&[(JSON, schema("Membership"))], false)
-        .answers(200, "It is a member.", &[REVISION], &outcome())
+    membership(operation(
+        "put",
+        "bind_server",
+        "Makes a server a member of a cluster.",
+    ))
+    .body(&[(JSON, schema("Membership"))], false)
+    .answers(200, "It is a member.", &[REVISION], &outcome())
 }
 
 fn unbind() -> Operation {
-    membership(operation("delete", "unbind_server", "Ends the membership of a server in a cluster."))
-        .answers(200, "It is no member.", &[REVISION], &outcome())
+    membership(operation(
+        "delete",
+        "unbind_server",
+        "Ends the membership of a server in a cluster.",
+    ))
+    .answers(200, "It is no member.", &[REVISION], &outcome())
 }
 
 fn membership(operation: Operation) -> Operation {
@@ -150,26 +195,44 @@ fn transact() -> Operation {
 }
 
 fn config() -> Operation {
-    operation("get", "get_config", "The whole configuration, sorted by kind and id.")
-        .conditional()
-        .answers(200, "It.", &["ETag", REVISION], &configuration("AnyConfiguration"))
-        .answers(304, "The client has it.", &["ETag", REVISION], &[])
+    operation(
+        "get",
+        "get_config",
+        "The whole configuration, sorted by kind and id.",
+    )
+    .conditional()
+    .answers(
+        200,
+        "It.",
+        &["ETag", REVISION],
+        &configuration("AnyConfiguration"),
+    )
+    .answers(304, "The client has it.", &["ETag", REVISION], &[])
 }
 
 fn put_config() -> Operation {
-    operation("put", "put_config", "Makes the configuration what is sent; what is not named is taken away.")
-        .describes("Comments of a YAML text are not kept.")
-        .conditional()
-        .writes()
-        .body(&configuration("Configuration"), true)
-        .answers(200, "It is as it was sent.", &[], &outcome())
+    operation(
+        "put",
+        "put_config",
+        "Makes the configuration what is sent; what is not named is taken away.",
+    )
+    .describes("Comments of a YAML text are not kept.")
+    .conditional()
+    .writes()
+    .body(&configuration("Configuration"), true)
+    .answers(200, "It is as it was sent.", &[], &outcome())
 }
 
 fn check() -> Operation {
     operation("post", "check", "What is wrong with a configuration.")
         .describes("It has nothing to do with the one in the store, and nothing is written.")
         .body(&configuration("Configuration"), true)
-        .answers(200, "Everything that is wrong or odd.", &[], &[(JSON, schema("Verdict"))])
+        .answers(
+            200,
+            "Everything that is wrong or odd.",
+            &[],
+            &[(JSON, schema("Verdict"))],
+        )
 }
 
 fn revisions() -> Operation {
@@ -182,27 +245,39 @@ fn revisions() -> Operation {
 }
 
 fn revision() -> Operation {
-    at_revision(operation("get", "get_revision", "A state of the past."))
-        .answers(200, "The state.", &[], &[(JSON, schema("Past"))])
+    at_revision(operation("get", "get_revision", "A state of the past.")).answers(
+        200,
+        "The state.",
+        &[],
+        &[(JSON, schema("Past"))],
+    )
 }
 
 fn diff() -> Operation {
-    at_revision(operation("get", "diff_revisions", "What is different between two states."))
-        .parameter(
-            "to",
-            "query",
-            "The other one; the present one if absent.",
-            json!({ "type": "integer", "minimum": 0, "maximum": u64::MAX }),
-        )
-        .answers(200, "The difference.", &[], &[(JSON, schema("Difference"))])
+    at_revision(operation(
+        "get",
+        "diff_revisions",
+        "What is different between two states.",
+    ))
+    .parameter(
+        "to",
+        "query",
+        "The other one; the present one if absent.",
+        json!({ "type": "integer", "minimum": 0, "maximum": u64::MAX }),
+    )
+    .answers(200, "The difference.", &[], &[(JSON, schema("Difference"))])
 }
 
 fn rollback() -> Operation {
-    at_revision(operation("post", "rollback", "Makes the configuration what it was."))
-        .describes("That is a write like any other; the states in between stay in the history.")
-        .conditional()
-        .writes()
-        .answers(200, "It is what it was.", &[], &outcome())
+    at_revision(operation(
+        "post",
+        "rollback",
+        "Makes the configuration what it was.",
+    ))
+    .describes("That is a write like any other; the states in between stay in the history.")
+    .conditional()
+    .writes()
+    .answers(200, "It is what it was.", &[], &outcome())
 }
 
 fn description() -> Operation {
@@ -232,7 +307,6 @@ fn at_revision(operation: Operation) -> Operation {
 }
 
 const REVISION: &str = "X-Gateway-Revision";
-
 
 fn outcome() -> [(&'static str, Json); 1] {
     [(JSON, schema("Outcome"))]

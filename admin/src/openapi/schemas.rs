@@ -23,7 +23,12 @@ pub(super) fn schemas(kinds: &FilterKinds) -> Json {
     all.extend(read());
     all.extend(configuration(kinds));
     all.insert("AnyObject".into(), any_object());
-    let lists = Kind::ALL.map(|kind| (kind.plural().to_owned(), json!({ "type": "array", "items": any_object() })));
+    let lists = Kind::ALL.map(|kind| {
+        (
+            kind.plural().to_owned(),
+            json!({ "type": "array", "items": any_object() }),
+        )
+    });
     all.insert(
         "AnyConfiguration".into(),
         json!({

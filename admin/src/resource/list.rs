@@ -146,7 +146,9 @@ impl Sort {
             Some(member) => Ok(Self { member, descending }),
             None => {
                 let known = known.by_ref().collect::<Vec<_>>().join(", ");
-                Err(format!("use one of {known}, with \"-\" before it for the other direction"))
+                Err(format!(
+                    "use one of {known}, with \"-\" before it for the other direction"
+                ))
             }
         }
     }
@@ -186,8 +188,8 @@ impl Sort {
                 id: text.to_owned(),
             });
         }
-        let (member, id) =
-            serde_json::from_str(text).map_err(|_| "give what \"next\" of the page before says".to_owned())?;
+        let (member, id) = serde_json::from_str(text)
+            .map_err(|_| "give what \"next\" of the page before says".to_owned())?;
         Ok(Key { member, id })
     }
 }
@@ -227,7 +229,10 @@ fn compare(a: &Json, b: &Json) -> Ordering {
 
 fn limit(text: &str) -> Result<usize, String> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let limit = text.parse().ok().filter(|limit| digits && (1..=LIMIT.0).contains(limit));
+    let limit = text
+        .parse()
+        .ok()
+        .filter(|limit| digits && (1..=LIMIT.0).contains(limit));
     limit.ok_or_else(|| format!("use 1 to {}", LIMIT.0))
 }
 

@@ -36,7 +36,11 @@ pub(crate) async fn patch(admin: Data<Admin>, request: HttpRequest, payload: Pay
         let mut object = before;
         merge(&mut object, &patch);
         let object = named(object, id.as_str())?;
-        draft(base, Operation::Put { kind, object }, Sent::Object(kind, id.to_string()))
+        draft(
+            base,
+            Operation::Put { kind, object },
+            Sent::Object(kind, id.to_string()),
+        )
     });
     Ok(written(&outcome.await?, None))
 }
@@ -81,12 +85,12 @@ mod tests {
                 json!({"a":{"b":"d"}}),
             ),
             (json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]})),
-            (json!(["a","b"]), json!(["c","d"]), json!(["c","d"])),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
             (json!({"a":"b"}), json!(["c"]), json!(["c"])),
             (json!({"a":"foo"}), json!(null), json!(null)),
             (json!({"a":"foo"}), json!("bar"), json!("bar")),
             (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
-            (json!([1,2]), json!({"a":"b","c":null}), json!({"a":"b"})),
+            (json!([1, 2]), json!({"a":"b","c":null}), json!({"a":"b"})),
             (
                 json!({}),
                 json!({"a":{"bb":{"ccc":null}}}),

@@ -3,7 +3,11 @@
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 
 use super::{Answered, REVISION, presented};
-use crate::{base::Admin, media, parameters, precondition::{self, Preconditions}};
+use crate::{
+    base::Admin,
+    media, parameters,
+    precondition::{self, Preconditions},
+};
 
 pub(crate) async fn get(admin: Data<Admin>, request: HttpRequest) -> Answered {
     media::accept_json(&request)?;

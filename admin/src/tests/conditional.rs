@@ -18,18 +18,40 @@ async fn a_write_on_what_is_not_there_any_more_is_refused() {
             desk.ask("PUT /servers/s1").json(&body)
         };
         put(2).header("if-match", &tag).send().await.ok(200);
-        put(3).header("if-match", &tag).send().await.refused(412, "precondition_failed");
+        put(3)
+            .header("if-match", &tag)
+            .send()
+            .await
+            .refused(412, "precondition_failed");
         let weak = format!("W/{}", desk.get("/servers/s1").await.header("etag"));
-        put(3).header("if-match", &weak).send().await.refused(412, "precondition_failed");
+        put(3)
+            .header("if-match", &weak)
+            .send()
+            .await
+            .refused(412, "precondition_failed");
         put(3).header("if-match", "*").send().await.ok(200);
-        put(4).header("if-match", "nonsense").send().await.refused(400, "bad_request");
+        put(4)
+            .header("if-none-match", "nonsense")
+            .send()
+            .await
+            .refused(400, "bad_request");
+        put(4)
+            .header("if-match", "nonsense")
+            .send()
+            .await
+            .refused(400, "bad_request");
         for ask in [
             desk.ask("PATCH /servers/s1").patch(&json!({})),
             desk.ask("DELETE /servers/s1"),
         ] {
-            ask.header("if-match", &tag).send().await.refused(412, "precondition_failed");
+            ask.header("if-match", &tag)
+                .send()
+                .await
+                .refused(412, "precondition_failed");
         }
-        let bind = desk.ask("PUT /clusters/c/servers/s2").header("if-match", "\"other\"");
+        let bind = desk
+            .ask("PUT /clusters/c/servers/s2")
+            .header("if-match", "\"other\"");
         bind.send().await.refused(412, "precondition_failed");
     }
 }
@@ -38,7 +60,9 @@ async fn a_write_on_what_is_not_there_any_more_is_refused() {
 async fn if_none_match_adds_only_what_is_not_there_and_saves_what_is_known() {
     let desk = Desk::memory(SMALL);
     let put = |id: &str| {
-        let ask = desk.ask(&format!("PUT /servers/{id}")).json(&json!({ "address": "h:1" }));
+        let ask = desk
+            .ask(&format!("PUT /servers/{id}"))
+            .json(&json!({ "address": "h:1" }));
         ask.header("if-none-match", "*")
     };
     put("s1").send().await.refused(412, "precondition_failed");
@@ -56,18 +80,34 @@ async fn if_none_match_adds_only_what_is_not_there_and_saves_what_is_known() {
 #[actix_web::test]
 async fn the_whole_has_a_tag_in_each_form() {
     let desk = Desk::memory(SMALL);
-    let yaml = desk.ask("GET /config").header("accept", "application/yaml").send().await;
+    let yaml = desk
+        .ask("GET /config")
+        .header("accept", "application/yaml")
+        .send()
+        .await;
     let json = desk.get("/config").await;
     assert_ne!(yaml.header("etag"), json.header("etag"));
-    let put = |tag: &str| desk.ask("PUT /config").text("application/yaml", SMALL).header("if-match", tag);
+    let put = |tag: &str| {
+        desk.ask("PUT /config")
+            .text("application/yaml", SMALL)
+            .header("if-match", tag)
+    };
     put(yaml.header("etag")).send().await.ok(200);
     put(json.header("etag")).send().await.ok(200);
     desk.ask("DELETE /routes/q").send().await.ok(200);
-    put(json.header("etag")).send().await.refused(412, "precondition_failed");
+    put(json.header("etag"))
+        .send()
+        .await
+        .refused(412, "precondition_failed");
     let nothing = json!({ "operations": [] });
-    let ask = desk.ask("POST /transactions").json(&nothing).header("if-match", json.header("etag"));
+    let ask = desk
+        .ask("POST /transactions")
+        .json(&nothing)
+        .header("if-match", json.header("etag"));
     ask.send().await.refused(412, "precondition_failed");
-    let ask = desk.ask("POST /revisions/1/rollback").header("if-match", json.header("etag"));
+    let ask = desk
+        .ask("POST /revisions/1/rollback")
+        .header("if-match", json.header("etag"));
     ask.send().await.refused(412, "precondition_failed");
 }
 
@@ -76,10 +116,16 @@ async fn of_many_who_saw_the_same_one_writes() {
     let desk = Desk::memory(SMALL);
     let tag = desk.get("/servers/s1").await.header("etag").to_owned();
     let writes = (1..=20).map(|weight| {
-        let ask = desk.ask("PATCH /servers/s1").patch(&json!({ "weight": weight + 100 }));
+        let ask = desk
+            .ask("PATCH /servers/s1")
+            .patch(&json!({ "weight": weight + 100 }));
         ask.header("if-match", &tag).send()
     });
-    let mut statuses: Vec<u16> = join_all(writes).await.iter().map(|answer| answer.status.as_u16()).collect();
+    let mut statuses: Vec<u16> = join_all(writes)
+        .await
+        .iter()
+        .map(|answer| answer.status.as_u16())
+        .collect();
     statuses.sort_unstable();
     assert_eq!(statuses[0], 200);
     assert!(statuses[1..].iter().all(|status| *status == 412), "{statuses:?}");

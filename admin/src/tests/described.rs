@@ -13,7 +13,9 @@ fn described() -> Json {
 
 fn resolve<'d>(document: &'d Json, value: &'d Json) -> &'d Json {
     match value.get("$ref").and_then(Json::as_str) {
-        Some(reference) => document.pointer(&reference[1..]).unwrap_or_else(|| panic!("{reference}")),
+        Some(reference) => document
+            .pointer(&reference[1..])
+            .unwrap_or_else(|| panic!("{reference}")),
         None => value,
     }
 }
@@ -24,7 +26,8 @@ fn operations(document: &Json) -> Vec<(String, String, &Json)> {
     let named = |path: &str| {
         let path = path.replace("{id}", "s1").replace("{revision}", "1");
         let path = path.replace("{cluster}", "c").replace("{server}", "s1");
-        path.strip_prefix("/api/v1").map_or_else(|| format!("/{path}"), str::to_owned)
+        path.strip_prefix("/api/v1")
+            .map_or_else(|| format!("/{path}"), str::to_owned)
     };
     let operations = paths.iter().flat_map(|(path, methods)| {
         let methods = methods.as_object().unwrap().iter();
@@ -85,7 +88,9 @@ async fn the_parameters_that_are_described_are_those_that_are_known() {
             .filter(|parameter| parameter["in"] == "query")
             .map(|parameter| parameter["name"].as_str().unwrap())
             .collect();
-        for name in ["dry_run", "message", "q", "tag", "sort", "limit", "after", "to", "zzz"] {
+        for name in [
+            "dry_run", "message", "q", "tag", "sort", "limit", "after", "to", "zzz",
+        ] {
             let answer = desk.ask(&format!("{method} {path}?{name}=%00")).send().await;
             let text = String::from_utf8(answer.body).unwrap();
             let unknown = text.contains("there is no such parameter");
@@ -111,12 +116,19 @@ async fn what_is_answered_is_as_described() {
         let bodies: [(&str, &str); 5] = [
             ("", ""),
             ("application/json", "{}"),
-            ("application/json", "{\"id\":\"s1\",\"address\":\"h:1\",\"operations\":[]}"),
+            (
+                "application/json",
+                "{\"id\":\"s1\",\"address\":\"h:1\",\"operations\":[]}",
+            ),
             ("application/merge-patch+json", "{\"description\":\"x\"}"),
             ("application/json", "["),
         ];
         for (media, text) in bodies {
-            let query = if path.ends_with("check") || method == "GET" { "" } else { "?dry_run=true" };
+            let query = if path.ends_with("check") || method == "GET" {
+                ""
+            } else {
+                "?dry_run=true"
+            };
             let mut ask = desk.ask(&format!("{method} {path}{query}"));
             if !media.is_empty() {
                 ask = ask.text(media, text);
@@ -125,14 +137,25 @@ async fn what_is_answered_is_as_described() {
             let status = answer.status.as_str().to_owned();
             let line = format!("{method} {path} {text}: {status}");
             let described = &operation["responses"][&status];
-            assert!(described.is_object(), "{line} is not described: {}", answer.text());
+            assert!(
+                described.is_object(),
+                "{line} is not described: {}",
+                answer.text()
+            );
             let schema = &described["content"][answer.header("content-type")]["schema"];
             assert!(schema.is_object(), "{line}: {}", answer.header("content-type"));
             let errors = fits(schema, &answer.json());
             assert_eq!(errors, [""; 0], "{line}: {}", answer.text());
-            for name in described["headers"].as_object().into_iter().flat_map(|headers| headers.keys()) {
+            for name in described["headers"]
+                .as_object()
+                .into_iter()
+                .flat_map(|headers| headers.keys())
+            {
                 let optional = name == "Location";
-                assert!(optional || answer.headers.contains_key(name.as_str()), "{line}: {name}");
+                assert!(
+                    optional || answer.headers.contains_key(name.as_str()),
+                    "{line}: {name}"
+                );
             }
         }
     }

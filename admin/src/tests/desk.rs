@@ -84,10 +84,7 @@ impl Desk {
             false => format!("/api/v1{path}"),
         };
         let request = TestRequest::with_uri(&path).method(Method::from_bytes(method.as_bytes()).unwrap());
-        Ask {
-            desk: self,
-            request,
-        }
+        Ask { desk: self, request }
     }
 
     pub(super) async fn get(&self, path: &str) -> Answer {
@@ -128,7 +125,9 @@ impl Ask<'_> {
         let answer = call_service(&service, self.request.to_request()).await;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = to_bytes(answer.into_body()).await;
-        let body = body.unwrap_or_else(|_| panic!("a body that cannot be read")).to_vec();
+        let body = body
+            .unwrap_or_else(|_| panic!("a body that cannot be read"))
+            .to_vec();
         let answer = Answer {
             status,
             headers,
@@ -148,7 +147,8 @@ impl Answer {
             assert_eq!(self.header("content-type"), "application/problem+json");
             let problem = self.json();
             assert_eq!(problem["status"], self.status.as_u16());
-            let texts = ["title", "detail", "code"].map(|member| problem[member].as_str().unwrap_or_default());
+            let texts =
+                ["title", "detail", "code"].map(|member| problem[member].as_str().unwrap_or_default());
             assert!(texts.iter().all(|text| !text.is_empty()), "{problem}");
         }
     }
@@ -176,7 +176,11 @@ impl Answer {
     #[track_caller]
     pub(super) fn refused(self, status: u16, code: &str) -> Json {
         let problem = self.json();
-        assert_eq!((self.status.as_u16(), problem["code"].as_str()), (status, Some(code)), "{problem}");
+        assert_eq!(
+            (self.status.as_u16(), problem["code"].as_str()),
+            (status, Some(code)),
+            "{problem}"
+        );
         problem
     }
 }

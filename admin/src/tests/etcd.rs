@@ -53,8 +53,18 @@ impl Etcd {
             .arg("--data-dir")
             .arg(directory.path().join("data"))
             .args(["--name", "one", "--initial-cluster", &format!("one={peer}")])
-            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-            .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+            .args([
+                "--listen-peer-urls",
+                &peer,
+                "--initial-advertise-peer-urls",
+                &peer,
+            ])
+            .args([
+                "--listen-client-urls",
+                &client,
+                "--advertise-client-urls",
+                &client,
+            ])
             .args(["--heartbeat-interval", "20", "--election-timeout", "200"])
             .stdout(Stdio::null())
             .stderr(log)
@@ -113,10 +123,19 @@ async fn a_configuration_goes_to_a_file_and_back_as_it_is() {
     import(&first, SMALL).await;
     for media in ["application/yaml", "application/json"] {
         let exported = export(&first, media).await;
-        file.ask("PUT /config").text(media, &exported).send().await.ok(200);
+        file.ask("PUT /config")
+            .text(media, &exported)
+            .send()
+            .await
+            .ok(200);
         assert_eq!(export(&file, media).await, exported);
         import(&first, "{}").await;
-        first.ask("PUT /config").text(media, &export(&file, media).await).send().await.ok(200);
+        first
+            .ask("PUT /config")
+            .text(media, &export(&file, media).await)
+            .send()
+            .await
+            .ok(200);
         assert_eq!(export(&first, media).await, exported);
     }
 }
@@ -129,15 +148,25 @@ async fn writes_are_seen_by_every_admin_and_can_be_taken_back() {
     let before = export(&two, "application/json").await;
     let revision = one.revision().await;
     let tag = two.get("/servers/s1").await.header("etag").to_owned();
-    one.ask("PATCH /servers/s1").patch(&json!({ "weight": 8 })).send().await.ok(200);
-    let late = two.ask("PATCH /servers/s1").patch(&json!({ "weight": 9 })).header("if-match", &tag);
+    one.ask("PATCH /servers/s1")
+        .patch(&json!({ "weight": 8 }))
+        .send()
+        .await
+        .ok(200);
+    let late = two
+        .ask("PATCH /servers/s1")
+        .patch(&json!({ "weight": 9 }))
+        .header("if-match", &tag);
     late.send().await.refused(412, "precondition_failed");
     assert_eq!(two.get("/servers/s1").await.ok(200)["weight"], 8);
     two.ask("DELETE /clusters/c").send().await.refused(409, "in_use");
     two.ask("DELETE /routes/r?message=bye").send().await.ok(200);
     let items = one.get("/revisions").await.ok(200)["items"].clone();
     assert_eq!(items[0]["message"], "bye");
-    one.ask(&format!("POST /revisions/{revision}/rollback")).send().await.ok(200);
+    one.ask(&format!("POST /revisions/{revision}/rollback"))
+        .send()
+        .await
+        .ok(200);
     assert_eq!(export(&two, "application/json").await, before);
 }
 
@@ -150,7 +179,9 @@ async fn of_400_writes_through_two_admins_at_once_none_is_lost() {
     let mut left = 0..200;
     let mut under_way = FuturesUnordered::new();
     loop {
-        while under_way.len() < 20 && let Some(n) = left.next() {
+        while under_way.len() < 20
+            && let Some(n) = left.next()
+        {
             for (desk, name) in [(&one, "one"), (&two, "two")] {
                 let body = json!({ "id": format!("{name}-{n}"), "address": "h:1" });
                 under_way.push(desk.ask("POST /servers").json(&body).send());
@@ -172,7 +203,9 @@ async fn an_etcd_that_is_gone_is_told_and_what_was_written_is_there_when_it_is_b
     let desk = etcd.desk();
     import(&desk, SMALL).await;
     let signal = |name: &str| {
-        let status = Command::new("kill").args([name, &etcd.process.id().to_string()]).status();
+        let status = Command::new("kill")
+            .args([name, &etcd.process.id().to_string()])
+            .status();
         assert!(status.unwrap().success());
     };
     signal("-STOP");

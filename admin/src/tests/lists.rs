@@ -35,7 +35,11 @@ async fn a_list_holds_what_matches_in_the_order_that_was_asked_for() {
     ] {
         let page = desk.get(query).await.ok(200);
         assert_eq!(ids(&page), expected, "{query}");
-        assert_eq!((&page["next"], &page["revision"]), (&Json::Null, &json!(1)), "{query}");
+        assert_eq!(
+            (&page["next"], &page["revision"]),
+            (&Json::Null, &json!(1)),
+            "{query}"
+        );
     }
 }
 
@@ -45,11 +49,22 @@ async fn pages_hold_each_object_once_whatever_they_are_sorted_by() {
         .map(|n| format!("- {{ id: s{n:02}, address: \"h:1\", weight: {} }}\n", n % 4 + 1))
         .collect();
     let desk = Desk::memory(&format!("servers:\n{}", servers.concat()));
-    for sort in ["id", "-id", "weight", "-weight", "enabled", "description", "address"] {
+    for sort in [
+        "id",
+        "-id",
+        "weight",
+        "-weight",
+        "enabled",
+        "description",
+        "address",
+    ] {
         let mut all = Vec::new();
         let mut after = String::new();
         loop {
-            let page = desk.get(&format!("/servers?limit=5&sort={sort}{after}")).await.ok(200);
+            let page = desk
+                .get(&format!("/servers?limit=5&sort={sort}{after}"))
+                .await
+                .ok(200);
             assert_eq!(page["total"], 23);
             all.extend(ids(&page).into_iter().map(str::to_owned));
             match page["next"].as_str() {
@@ -77,7 +92,7 @@ async fn each_wrong_parameter_is_told() {
         ("/servers?sort=weight&after=s1", "after", "next"),
         ("/servers?q=", "q", "leave it out"),
         ("/servers?q=%ff", "q", "not UTF-8"),
-        ("/servers?page=2", "page", "known are"),
+        ("/servers?colour=2", "colour", "known are"),
         ("/servers?limt=2", "limt", "did you mean \"limit\""),
         ("/servers/s1?x=1", "x", "there are none here"),
         ("/revisions/1/diff?to=x", "to", "whole number"),
@@ -86,8 +101,14 @@ async fn each_wrong_parameter_is_told() {
         let problem = desk.get(query).await.refused(400, "bad_request");
         let error = &problem["errors"][0];
         assert_eq!(error["parameter"], parameter, "{query}: {problem}");
-        assert!(error["detail"].as_str().unwrap().contains(part), "{query}: {problem}");
+        assert!(
+            error["detail"].as_str().unwrap().contains(part),
+            "{query}: {problem}"
+        );
     }
-    let problem = desk.get("/servers?limit=x&sort=y&z=1").await.refused(400, "bad_request");
+    let problem = desk
+        .get("/servers?limit=x&sort=y&z=1")
+        .await
+        .refused(400, "bad_request");
     assert_eq!(problem["errors"].as_array().unwrap().len(), 3);
 }

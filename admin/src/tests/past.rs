@@ -15,11 +15,23 @@ async fn the_history_says_who_and_why() {
         let revisions = desk.get("/revisions").await.ok(200);
         assert_eq!(revisions["revision"], first + 2);
         let items = revisions["items"].as_array().unwrap();
-        let told = |at: usize| (&items[at]["revision"], &items[at]["author"], &items[at]["message"]);
+        let told = |at: usize| {
+            (
+                &items[at]["revision"],
+                &items[at]["author"],
+                &items[at]["message"],
+            )
+        };
         assert_eq!(told(0), (&json!(first + 2), &json!("admin"), &json!("")));
-        assert_eq!(told(1), (&json!(first + 1), &json!("ann"), &json!("not needed: ü")));
+        assert_eq!(
+            told(1),
+            (&json!(first + 1), &json!("ann"), &json!("not needed: ü"))
+        );
         let past = desk.get(&format!("/revisions/{}", first + 1)).await.ok(200);
-        assert_eq!((&past["author"], &past["config"]["routes"][0]["id"]), (&json!("ann"), &json!("r")));
+        assert_eq!(
+            (&past["author"], &past["config"]["routes"][0]["id"]),
+            (&json!("ann"), &json!("r"))
+        );
         assert_eq!(past["config"]["routes"].as_array().unwrap().len(), 1);
     }
 }
@@ -28,8 +40,16 @@ async fn the_history_says_who_and_why() {
 async fn authors_and_messages_are_bounded() {
     let desk = Desk::memory(SMALL);
     let long = "x".repeat(501);
-    for query in [format!("message={long}"), "message=a%0Ab".into(), "message=a&message=b".into(), "dry_run=1".into()] {
-        desk.ask(&format!("DELETE /routes/q?{query}")).send().await.refused(400, "bad_request");
+    for query in [
+        format!("message={long}"),
+        "message=a%0Ab".into(),
+        "message=a&message=b".into(),
+        "dry_run=1".into(),
+    ] {
+        desk.ask(&format!("DELETE /routes/q?{query}"))
+            .send()
+            .await
+            .refused(400, "bad_request");
     }
     for author in ["", " ", &long] {
         let ask = desk.ask("DELETE /routes/q").header("x-gateway-author", author);
@@ -43,15 +63,37 @@ async fn a_difference_is_told_object_by_object() {
     for desk in Desk::each(SMALL) {
         let first = desk.revision().await;
         desk.ask("DELETE /routes/q").send().await.ok(200);
-        desk.ask("PATCH /servers/s1").patch(&json!({ "weight": 6 })).send().await.ok(200);
-        desk.ask("POST /servers").json(&json!({ "id": "s3", "address": "h:1" })).send().await.ok(201);
+        desk.ask("PATCH /servers/s1")
+            .patch(&json!({ "weight": 6 }))
+            .send()
+            .await
+            .ok(200);
+        desk.ask("POST /servers")
+            .json(&json!({ "id": "s3", "address": "h:1" }))
+            .send()
+            .await
+            .ok(201);
         let diff = desk.get(&format!("/revisions/{first}/diff")).await.ok(200);
         assert_eq!((&diff["from"], &diff["to"]), (&json!(first), &json!(first + 3)));
-        let changes: Vec<_> = diff["changes"].as_array().unwrap().iter().map(|change| (change["id"].as_str().unwrap(), change["action"].as_str().unwrap())).collect();
+        let changes: Vec<_> = diff["changes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|change| (change["id"].as_str().unwrap(), change["action"].as_str().unwrap()))
+            .collect();
         assert_eq!(changes, [("q", "removed"), ("s1", "changed"), ("s3", "added")]);
-        let back = desk.get(&format!("/revisions/{}/diff?to={}", first + 2, first + 1)).await.ok(200);
+        let back = desk
+            .get(&format!("/revisions/{}/diff?to={}", first + 2, first + 1))
+            .await
+            .ok(200);
         assert_eq!(back["changes"].as_array().unwrap().len(), 1);
-        assert_eq!((&back["changes"][0]["before"]["weight"], &back["changes"][0]["after"]["weight"]), (&json!(6), &json!(5)));
+        assert_eq!(
+            (
+                &back["changes"][0]["before"]["weight"],
+                &back["changes"][0]["after"]["weight"]
+            ),
+            (&json!(6), &json!(5))
+        );
     }
 }
 
@@ -61,8 +103,16 @@ async fn what_is_not_kept_is_not_found() {
     for path in ["/revisions/99", "/revisions/99/diff", "/revisions/1/diff?to=99"] {
         desk.get(path).await.refused(404, "not_found");
     }
-    desk.ask("POST /revisions/99/rollback").send().await.refused(404, "not_found");
-    for path in ["/revisions/x", "/revisions/-1", "/revisions/99999999999999999999", "/revisions/%2e%2e"] {
+    desk.ask("POST /revisions/99/rollback")
+        .send()
+        .await
+        .refused(404, "not_found");
+    for path in [
+        "/revisions/x",
+        "/revisions/-1",
+        "/revisions/99999999999999999999",
+        "/revisions/%2e%2e",
+    ] {
         desk.get(path).await.refused(400, "bad_request");
     }
 }
@@ -71,7 +121,11 @@ async fn what_is_not_kept_is_not_found() {
 async fn a_state_with_errors_is_not_gone_back_to() {
     let desk = Desk::memory("clusters:\n- { id: c, servers: [nope] }\n");
     desk.ask("DELETE /clusters/c").send().await.ok(200);
-    let problem = desk.ask("POST /revisions/1/rollback").send().await.refused(422, "invalid");
+    let problem = desk
+        .ask("POST /revisions/1/rollback")
+        .send()
+        .await
+        .refused(422, "invalid");
     assert_eq!(problem["errors"][0]["object"], "clusters/c");
 }
 

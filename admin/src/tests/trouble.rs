@@ -75,7 +75,10 @@ impl Store for Failing {
 }
 
 async fn write(desk: &Desk) -> Answer {
-    desk.ask("PATCH /servers/s1").patch(&json!({ "weight": 2 })).send().await
+    desk.ask("PATCH /servers/s1")
+        .patch(&json!({ "weight": 2 }))
+        .send()
+        .await
 }
 
 fn reason() -> String {
@@ -89,7 +92,13 @@ async fn a_store_that_is_not_reached_is_told_with_its_reason() {
         reason: reason(),
     };
     let desk = Failing::desk(Some(failure), None);
-    for path in ["/servers", "/servers/s1", "/config", "/revisions", "/revisions/1/diff"] {
+    for path in [
+        "/servers",
+        "/servers/s1",
+        "/config",
+        "/revisions",
+        "/revisions/1/diff",
+    ] {
         let answer = desk.get(path).await;
         assert_eq!(answer.header("retry-after"), "5", "{path}");
         let problem = answer.refused(503, "store_unavailable");
@@ -140,7 +149,11 @@ async fn what_cannot_be_read_as_a_whole_is_neither_shown_nor_changed() {
             let problem = desk.get(path).await.refused(503, "store_unreadable");
             assert!(problem["errors"][0]["detail"].is_string());
         }
-        let put = desk.ask("PUT /config").text("application/yaml", "{}").send().await;
+        let put = desk
+            .ask("PUT /config")
+            .text("application/yaml", "{}")
+            .send()
+            .await;
         put.refused(503, "store_unreadable");
     }
     let missing = Desk::on(Arc::new(meta::store::FileStore::new("/nonexistent/meta.yaml")));
@@ -151,8 +164,15 @@ async fn what_cannot_be_read_as_a_whole_is_neither_shown_nor_changed() {
 #[actix_web::test]
 async fn an_object_that_cannot_be_read_is_told_and_leaves_the_others_alone() {
     let mut document = Document::read(SMALL);
-    document.broken.push((meta::model::Kind::Server, "garbage".into()));
-    let problem = Problem::error(meta::model::Kind::Server, "garbage", "", "the value in etcd is no JSON");
+    document
+        .broken
+        .push((meta::model::Kind::Server, "garbage".into()));
+    let problem = Problem::error(
+        meta::model::Kind::Server,
+        "garbage",
+        "",
+        "the value in etcd is no JSON",
+    );
     document.problems.push(problem);
     let report = meta::check::check(&document, None, &meta::filters::FilterKinds::default());
     assert!(report.has_errors());
@@ -162,14 +182,37 @@ async fn an_object_that_cannot_be_read_is_told_and_leaves_the_others_alone() {
     });
     let desk = Desk::on(Arc::new(store));
     assert_eq!(desk.get("/servers").await.ok(200)["total"], 2);
-    let problem = desk.get("/servers/garbage").await.refused(503, "store_unreadable");
-    assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("no JSON"));
+    let problem = desk
+        .get("/servers/garbage")
+        .await
+        .refused(503, "store_unreadable");
+    assert!(
+        problem["errors"][0]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("no JSON")
+    );
     let dry = |line: &str| desk.ask(&format!("{line}?dry_run=true"));
-    dry("PATCH /servers/s1").patch(&json!({ "weight": 2 })).send().await.ok(200);
+    dry("PATCH /servers/s1")
+        .patch(&json!({ "weight": 2 }))
+        .send()
+        .await
+        .ok(200);
     let outcome = dry("DELETE /servers/garbage").send().await.ok(200);
-    assert_eq!(outcome["changes"], json!([{ "kind": "servers", "id": "garbage", "action": "removed" }]));
-    dry("PUT /servers/garbage").json(&json!({ "address": "h:1" })).send().await.ok(200);
-    dry("POST /servers").json(&json!({ "id": "garbage", "address": "h:1" })).send().await.refused(409, "exists");
+    assert_eq!(
+        outcome["changes"],
+        json!([{ "kind": "servers", "id": "garbage", "action": "removed" }])
+    );
+    dry("PUT /servers/garbage")
+        .json(&json!({ "address": "h:1" }))
+        .send()
+        .await
+        .ok(200);
+    dry("POST /servers")
+        .json(&json!({ "id": "garbage", "address": "h:1" }))
+        .send()
+        .await
+        .refused(409, "exists");
 }
 
 /// A store that holds one state.

@@ -49,13 +49,17 @@ fn a_preview_is_what_applying_gives_and_keeps_what_cannot_be_read() {
     let previewed = preview(&document, operations()).unwrap();
     let values = |document: &Document| {
         let objects = document.objects.iter();
-        objects.map(|object| (object.kind, object.value.clone())).collect::<Vec<_>>()
+        objects
+            .map(|object| (object.kind, object.value.clone()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(values(&previewed), values(&applied));
 
     let mut half = Document::of(document.objects);
     half.broken = vec![(Kind::Server, "c".into()), (Kind::Server, "d".into())];
-    half.problems = ["c", "d"].map(|id| Problem::error(Kind::Server, id, "", "no JSON")).into();
+    half.problems = ["c", "d"]
+        .map(|id| Problem::error(Kind::Server, id, "", "no JSON"))
+        .into();
     let after = preview(&half, vec![delete(Kind::Server, "c")]).unwrap();
     assert_eq!(after.broken, [(Kind::Server, "d".to_owned())]);
     assert_eq!((ids(&after), after.problems.len()), (vec!["a", "b"], 1));
@@ -65,7 +69,8 @@ fn a_preview_is_what_applying_gives_and_keeps_what_cannot_be_read() {
 
 #[test]
 fn json_is_read_as_json_readers_do() {
-    let text = "{\"servers\":[{\"id\":\"a\",\t\"description\":\"\\/ \\u00e9\", \"weight\":1e2}],\"routes\":[]}";
+    let text =
+        "{\"servers\":[{\"id\":\"a\",\t\"description\":\"\\/ \\u00e9\", \"weight\":1e2}],\"routes\":[]}";
     let document = Document::read(text);
     assert_eq!(document.problems, []);
     let read = document.objects[0].value.unpack();
