@@ -99,7 +99,7 @@ impl Prepared {
     fn new(settings: Settings, start: Start, filters: Filters) -> Result<Self, (String, ExitCode)> {
         let fails = |error: std::io::Error| (error.to_string(), ExitCode::FAILURE);
         let bad = |problem| (problem, ExitCode::from(EXIT_CONFIG));
-        let opened = settings.startup.store.open().map_err(bad)?;
+        let opened = Opened::new(&settings.startup.store).map_err(bad)?;
         let parts = Parts::new(&settings.startup, &opened);
         let file = start.file.map(std::path::absolute).transpose().map_err(fails)?;
         let mut reload = Reload::new(file, &settings, parts.adjustable());

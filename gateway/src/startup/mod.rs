@@ -28,7 +28,7 @@ use serde_json::value::Value as Json;
 
 pub use engine::schema_of_engine_keys;
 pub(crate) use engine::to_run;
-pub use store::StoreSettings;
+pub use meta::store::StoreSettings;
 pub(crate) use store::{Opened, StoreKind};
 
 /// What a start-up file says, beside the engine's keys.

@@ -90,6 +90,12 @@ impl Document {
             .find(|object| object.kind == kind && object.id == id)
     }
 
+    /// Whether an object of `kind` called `id` stands there, be it one that could not be read.
+    pub fn has(&self, kind: Kind, id: &str) -> bool {
+        let is_it = |(other, name): &(Kind, String)| *other == kind && name == id;
+        self.find(kind, id).is_some() || self.broken.iter().any(is_it)
+    }
+
     /// A whole configuration of these objects.
     pub fn of(objects: Vec<RawObject>) -> Self {
         Self {

@@ -7,16 +7,19 @@ mod apply;
 mod etcd;
 mod file;
 mod memory;
+mod place;
 
-pub use apply::apply;
+pub use apply::{apply, preview};
 pub use etcd::{BadSetting, EtcdSettings, EtcdStore, Proxy, Registration};
 pub use file::FileStore;
 pub use memory::MemoryStore;
+pub use place::{OpenStore, StoreSettings};
 
 use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,7 +29,9 @@ use crate::{document::Document, model::Kind, problem::Problem};
 pub const HISTORY_LENGTH: usize = 100;
 
 /// The number of a state. It grows with every state; 0 is before the first. Only an etcd that lost data goes back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Revision(pub u64);
 
@@ -109,11 +114,12 @@ pub struct Note {
 }
 
 /// One state of the past.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryEntry {
     /// The number of the state.
     pub revision: Revision,
     /// When it was committed or noticed.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub time: Timestamp,
     /// Who committed it; `file` for an edit of the file by hand.
     pub author: String,

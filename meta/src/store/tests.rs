@@ -35,6 +35,49 @@ fn a_put_replaces_in_place_and_adds_at_the_end() {
 }
 
 #[test]
+fn a_preview_is_what_applying_gives_and_keeps_what_cannot_be_read() {
+    let text = "servers:\n- id: a\n- id: b\n";
+    let operations = || {
+        vec![
+            put(Kind::Server, json!({"id": "a", "weight": 2})),
+            delete(Kind::Server, "b"),
+            put(Kind::Route, json!({"id": "r"})),
+        ]
+    };
+    let document = Document::read(text);
+    let (_, applied) = apply(&document, operations()).unwrap();
+    let previewed = preview(&document, operations()).unwrap();
+    let values = |document: &Document| {
+        let objects = document.objects.iter();
+        objects
+            .map(|object| (object.kind, object.value.clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(values(&previewed), values(&applied));
+
+    let mut half = Document::of(document.objects);
+    half.broken = vec![(Kind::Server, "c".into()), (Kind::Server, "d".into())];
+    half.problems = ["c", "d"]
+        .map(|id| Problem::error(Kind::Server, id, "", "no JSON"))
+        .into();
+    let after = preview(&half, vec![delete(Kind::Server, "c")]).unwrap();
+    assert_eq!(after.broken, [(Kind::Server, "d".to_owned())]);
+    assert_eq!((ids(&after), after.problems.len()), (vec!["a", "b"], 1));
+    let after = preview(&half, vec![put(Kind::Server, json!({"id": "d"}))]).unwrap();
+    assert_eq!((ids(&after), after.broken.len()), (vec!["a", "b", "d"], 1));
+}
+
+#[test]
+fn json_is_read_as_json_readers_do() {
+    let text =
+        "{\"servers\":[{\"id\":\"a\",\t\"description\":\"\\/ \\u00e9\", \"weight\":1e2}],\"routes\":[]}";
+    let document = Document::read(text);
+    assert_eq!(document.problems, []);
+    let read = document.objects[0].value.unpack();
+    assert_eq!(read, serde_json::from_str::<Value>(text).unwrap()["servers"][0]);
+}
+
+#[test]
 fn operations_that_cannot_be_done_are_refused() {
     let document = Document::read("servers:\n- id: a\n");
     let refusal = |operations| apply(&document, operations).unwrap_err();

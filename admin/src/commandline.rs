@@ -1,0 +1,80 @@
+//! The command line of `gateway-admin`.
+
+use std::{net::TcpListener, path::PathBuf, process::ExitCode, sync::Arc};
+
+use actix_web::rt;
+use clap::{Parser, error::ErrorKind};
+use meta::filters::FilterKinds;
+
+use crate::{Admin, Signals, config::Settings, serve};
+
+/// The control plane of Gateway.
+#[derive(Debug, Parser)]
+#[command(name = "gateway-admin", version, about, max_term_width = 100)]
+struct Arguments {
+    /// The start-up file.
+    #[arg(short, long, value_name = "FILE")]
+    conf: PathBuf,
+    /// Checks the start-up file, prints every problem with its place, and exits with 0 or 78.
+    #[arg(short, long)]
+    test: bool,
+}
+
+/// Exit code for what is wrong with a configuration (`EX_CONFIG` of BSD's sysexits).
+const EXIT_CONFIG: u8 = 78;
+
+/// Does what the command line says; the exit code is 0 (ended by a signal, or `-t` found nothing), 1 (cannot run), 2 (usage) or 78
+/// (the start-up file is wrong).
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            let _ = error.print();
+            return if asked {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(2)
+            };
+        }
+    };
+    let settings = match Settings::read(&arguments.conf) {
+        Ok(settings) => settings,
+        Err(bad) => {
+            eprintln!("{bad}");
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    if arguments.test {
+        println!("{}: sound", arguments.conf.display());
+        return ExitCode::SUCCESS;
+    }
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn"))
+        .init();
+    run_on(&settings)
+}
+
+fn run_on(settings: &Settings) -> ExitCode {
+    let open = match settings.store.open() {
+        Ok(open) => open,
+        Err(reason) => {
+            eprintln!("{reason}");
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    let admin = Arc::new(Admin::new(open.store(), FilterKinds::default()));
+    let address = settings.address;
+    let outcome = rt::System::new().block_on(async move {
+        let listener = TcpListener::bind(address)?;
+        let server = serve(admin, listener, Signals::Own)?;
+        log::info!("listening on {address}");
+        server.await
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cannot listen on {address}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
