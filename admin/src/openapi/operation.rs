@@ -15,7 +15,8 @@ const ALWAYS: [Code; 4] = [
     Code::StoreUnreadable,
 ];
 /// What every write may be refused with.
-const WRITES: [Code; 5] = [
+const WRITES: [Code; 6] = [
+    Code::OtherSite,
     Code::Uncertain,
     Code::Busy,
     Code::TooLarge,
