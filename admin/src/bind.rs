@@ -54,10 +54,12 @@ pub(crate) async fn bind(admin: Data<Admin>, request: HttpRequest, payload: Payl
         if cluster.get("servers").is_none_or(Json::is_null) {
             cluster["servers"] = json!([]);
         }
-        match (place, cluster["servers"].as_array_mut()) {
-            (Some(at), Some(servers)) => servers[at] = binding.clone(),
-            (None, Some(servers)) => servers.push(binding.clone()),
-            (_, None) => return Err(names.unusable()),
+        let Some(servers) = cluster["servers"].as_array_mut() else {
+            return Err(names.unusable());
+        };
+        match place.and_then(|at| servers.get_mut(at)) {
+            Some(own) => *own = binding.clone(),
+            None => servers.push(binding.clone()),
         }
         names.draft(base, cluster)
     });

@@ -3,6 +3,8 @@
 //! JSON is read strictly and then as the YAML that it is, so that a key that stands twice, a number that cannot be held and whatever
 //! else is refused in a file is refused here too, with its place.
 
+use std::collections::HashMap;
+
 use actix_web::{HttpRequest, http::header, rt::time::timeout, web::Payload};
 use futures::StreamExt;
 use meta::document::{Document, decode, read_tree};
@@ -110,25 +112,24 @@ pub(crate) async fn read_configuration(request: &HttpRequest, payload: Payload) 
 
 fn json(body: &[u8]) -> Result<Json, Problem> {
     let tree = read_tree(&as_yaml(strict(body)?));
-    tree.map(|tree| tree.to_value()).map_err(|problem| {
-        unreadable(
-            "the body cannot be read",
-            vec![Sent::Whole(Default::default()).locate(&problem)],
-        )
-    })
+    // The syntax is right: a key twice, a number that cannot be held, or too deep.
+    let unusable = |problem| {
+        let errors = vec![Sent::Whole(HashMap::new()).locate(&problem)];
+        Problem::new(Code::Invalid, "the body is JSON that cannot be used").because(errors)
+    };
+    tree.map(|tree| tree.to_value()).map_err(unusable)
 }
 
 /// The body if it is JSON and nothing else that YAML would take.
 fn strict(body: &[u8]) -> Result<&str, Problem> {
-    let no_json = |error: String| unreadable("the body is no JSON", vec![Finding::at("", error)]);
+    let no_json = |error: String| {
+        let errors = vec![Finding::at("", error)];
+        Problem::new(Code::BadRequest, "the body is no JSON").because(errors)
+    };
     let text = str::from_utf8(body).map_err(|error| no_json(error.to_string()))?;
     let read = serde_json::from_str::<IgnoredAny>(text);
     read.map_err(|error| no_json(error.to_string()))?;
     Ok(text)
-}
-
-fn unreadable(detail: &str, errors: Vec<Finding>) -> Problem {
-    Problem::new(Code::BadRequest, detail).because(errors)
 }
 
 /// JSON as YAML reads it: what JSON writes as two halves (`\ud83d\ude00`) is one escape there (`\U0001f600`). Places behind it in
@@ -191,25 +192,21 @@ mod tests {
     #[test]
     fn what_is_no_json_or_ambiguous_is_refused() {
         let deep = format!("{}1{}", "[".repeat(70), "]".repeat(70));
-        for text in [
-            "",
-            "{",
-            "{a: 1}",
-            "- a",
-            "{\"a\":1,}",
-            "{\"a\":1,\"a\":2}",
-            "{\"a\":1} x",
-            "\"\\ud83d\"",
-            "1e999",
-            "123456789012345678901234567890",
-            &deep,
+        for (text, code) in [
+            ("", Code::BadRequest),
+            ("{", Code::BadRequest),
+            ("{a: 1}", Code::BadRequest),
+            ("- a", Code::BadRequest),
+            ("{\"a\":1,}", Code::BadRequest),
+            ("{\"a\":1} x", Code::BadRequest),
+            ("{\"a\":1,\"a\":2}", Code::Invalid),
+            ("\"\\ud83d\"", Code::Invalid),
+            ("1e999", Code::Invalid),
+            ("123456789012345678901234567890", Code::Invalid),
+            (&deep, Code::Invalid),
         ] {
             let problem = json(text.as_bytes()).unwrap_err();
-            assert_eq!(
-                (problem.code, problem.errors.len()),
-                (Code::BadRequest, 1),
-                "{text}"
-            );
+            assert_eq!((problem.code, problem.errors.len()), (code, 1), "{text}");
         }
         assert!(json(b"\"\xff\"").is_err());
     }

@@ -1,6 +1,12 @@
 //! The command line of `gateway-admin`.
 
-use std::{net::TcpListener, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
 
 use actix_web::rt;
 use clap::{Parser, error::ErrorKind};
@@ -15,7 +21,7 @@ struct Arguments {
     /// The start-up file.
     #[arg(short, long, value_name = "FILE")]
     conf: PathBuf,
-    /// Checks the start-up file, prints every problem with its place, and exits with 0 or 78.
+    /// Checks the start-up file and what it names, prints every problem with its place, and exits with 0 or 78.
     #[arg(short, long)]
     test: bool,
 }
@@ -45,16 +51,6 @@ pub fn run() -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    if arguments.test {
-        println!("{}: sound", arguments.conf.display());
-        return ExitCode::SUCCESS;
-    }
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info,actix_server=warn"))
-        .init();
-    run_on(&settings)
-}
-
-fn run_on(settings: &Settings) -> ExitCode {
     let open = match settings.store.open() {
         Ok(open) => open,
         Err(reason) => {
@@ -62,19 +58,32 @@ fn run_on(settings: &Settings) -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    let admin = Arc::new(Admin::new(open.store(), FilterKinds::default()));
-    let address = settings.address;
-    let outcome = rt::System::new().block_on(async move {
-        let listener = TcpListener::bind(address)?;
-        let server = serve(admin, listener, Signals::Own)?;
-        log::info!("listening on {address}");
-        server.await
-    });
-    match outcome {
+    if arguments.test {
+        println!("{}: sound", arguments.conf.display());
+        return ExitCode::SUCCESS;
+    }
+    start_log();
+    let admin = Admin::new(open.store(), FilterKinds::default());
+    match serve_until_told(admin, settings.address) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("cannot listen on {address}: {error}");
+            eprintln!("cannot listen on {}: {error}", settings.address);
             ExitCode::FAILURE
         }
     }
+}
+
+fn serve_until_told(admin: Admin, address: SocketAddr) -> io::Result<()> {
+    rt::System::new().block_on(async move {
+        let listener = TcpListener::bind(address)?;
+        let server = serve(Arc::new(admin), listener, Signals::Own)?;
+        log::info!("listening on {address}");
+        server.await
+    })
+}
+
+/// Logs to standard error; `RUST_LOG` decides what. The server's own lines about its threads are left out.
+fn start_log() {
+    let default = "info,actix_server=warn";
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(default)).init();
 }

@@ -44,6 +44,7 @@ pub(crate) enum Step {
     Put {
         kind: Kind,
         /// The whole object.
+        #[schemars(extend("required" = ["id"]))]
         object: Map<String, Json>,
     },
     /// Takes the object away.

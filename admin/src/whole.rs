@@ -70,8 +70,13 @@ pub(crate) async fn put(admin: Data<Admin>, request: HttpRequest, payload: Paylo
     if !document.complete || !document.broken.is_empty() {
         let sent = sent();
         let errors = document.problems.iter().map(|problem| sent.locate(problem));
+        // JSON was read as such before; of YAML, what breaks the text off is its syntax.
+        let code = match media::format_of_body(&request)? {
+            Format::Yaml if !document.complete => Code::BadRequest,
+            _ => Code::Invalid,
+        };
         let detail = "the configuration cannot be read as a whole: nothing is written";
-        return Err(Problem::new(Code::BadRequest, detail).because(errors.collect()));
+        return Err(Problem::new(code, detail).because(errors.collect()));
     }
     let outcome = admin.write(&order, |base| {
         hold(base, &preconditions)?;

@@ -225,8 +225,8 @@ fn put_config() -> Operation {
 
 fn check() -> Operation {
     operation("post", "check", "What is wrong with a configuration.")
-        .describes("It has nothing to do with the one in the store, and nothing is written.")
-        .body(&configuration("Configuration"), true)
+        .describes("Whatever is sent is looked at; it has nothing to do with what is in the store, and nothing is written.")
+        .body(&[JSON, YAML].map(|media| (media, json!({}))), true)
         .answers(
             200,
             "Everything that is wrong or odd.",
