@@ -84,6 +84,6 @@ pub(crate) fn run(builder: Builder) -> ExitCode {
 
 /// Logs to standard error; `RUST_LOG` decides what. The engine's own lines about clients that go away are left out.
 fn start_log() {
-    let default = "info,pingora_core=warn,pingora_proxy=off";
+    let default = "info,pingora_core=warn,pingora_proxy=off,actix_server=warn";
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(default)).init();
 }

@@ -14,6 +14,7 @@ mod deploying;
 mod edge;
 mod filters;
 mod health;
+mod hosted_admin;
 mod life;
 mod limiting;
 mod live_changes;
