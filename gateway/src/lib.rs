@@ -14,7 +14,7 @@
 //! [`last_good`], [`registration`], then what protects:
 //! [`limiter`], [`breaker`], [`statistics`]; what they need: [`edge`], [`filters`], [`split`], [`rewrite`], [`mirror`], [`detached`], [`relay`], [`refusal`],
 //! [`metrics`], [`clock`], [`kept`]; and around them [`startup`], [`manage`], [`last_good`], [`registration`], [`hosted`], [`process`], [`builder`], [`commandline`],
-//! [`examine`], [`quickstart`].
+//! [`examine`], [`quickstart`], [`remote`].
 
 // The names above are a map for whoever reads the source, where private modules can be followed too.
 #![allow(rustdoc::private_intra_doc_links)]
@@ -49,6 +49,7 @@ mod quickstart;
 pub mod refusal;
 mod registration;
 mod relay;
+mod remote;
 mod rewrite;
 pub mod router;
 pub mod schema;

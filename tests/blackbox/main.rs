@@ -26,6 +26,7 @@ mod objects;
 mod paths;
 mod quarantine;
 mod quick_start;
+mod remote;
 mod rewrites;
 mod routing;
 mod schemas;
