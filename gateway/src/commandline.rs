@@ -16,7 +16,6 @@ use crate::{
 #[command(
     name = "gateway",
     version,
-    about,
     max_term_width = 100,
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true

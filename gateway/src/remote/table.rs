@@ -99,7 +99,7 @@ fn cell(value: Option<&Json>) -> String {
 }
 
 fn short(value: &Json) -> String {
-    let names = ["id", "cluster", "name"];
+    let names = ["id", "name", "cluster"];
     match names.iter().find_map(|name| value.get(name)).unwrap_or(value) {
         Json::String(text) => text.clone(),
         Json::Object(members) => members
