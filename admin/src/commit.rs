@@ -20,6 +20,7 @@ use meta::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value as Json;
 use tokio::{
     sync::MutexGuard,
     time::{Duration, Instant},
@@ -173,6 +174,14 @@ fn tell(outcome: &Outcome, order: &Order) {
 }
 
 impl Outcome {
+    /// The object that was written, if it is one.
+    pub(crate) fn written(&self) -> Option<&Json> {
+        match &self.changes[..] {
+            [change] if !self.dry_run => change.after.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Whether an object is there that was not.
     pub(crate) fn added(&self) -> bool {
         !self.dry_run && self.changes.iter().any(|change| change.action == Action::Added)

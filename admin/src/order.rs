@@ -1,6 +1,9 @@
 //! What every write may say of itself beside its body: `?dry_run=`, `?message=` and `X-Gateway-Author`.
 
-use actix_web::HttpRequest;
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderValue},
+};
 use meta::store::Note;
 
 use crate::{
@@ -27,8 +30,9 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// As the request says, which has no other parameters.
+    /// As the request says, which has no other parameters and comes from no other site.
     pub(crate) fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        same_site(request)?;
         let mut parameters = Parameters::of(request, &PARAMETERS);
         let order = Self {
             dry_run: parameters.take("dry_run", truth).unwrap_or(false),
@@ -41,6 +45,25 @@ impl Order {
         };
         parameters.finish()?;
         Ok(order)
+    }
+}
+
+/// Refuses what a page of another site makes somebody's browser send. Who is no browser names no origin.
+fn same_site(request: &HttpRequest) -> Result<(), Problem> {
+    let Some(origin) = request.headers().get(header::ORIGIN) else {
+        return Ok(());
+    };
+    let host = request.headers().get(header::HOST).map(HeaderValue::as_bytes);
+    let origin = origin.as_bytes();
+    let site = [&b"http://"[..], b"https://"]
+        .into_iter()
+        .find_map(|scheme| origin.strip_prefix(scheme));
+    match site.is_some() && site == host {
+        true => Ok(()),
+        false => Err(Problem::new(
+            Code::OtherSite,
+            "a page of another site cannot change anything here (Origin)",
+        )),
     }
 }
 

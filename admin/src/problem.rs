@@ -23,6 +23,8 @@ use crate::finding::Finding;
 pub(crate) enum Code {
     /// A parameter, a header or the syntax of the body.
     BadRequest,
+    /// A browser sent it for a page of another site.
+    OtherSite,
     /// There is nothing of that name.
     NotFound,
     /// The path is known, the method is not.
@@ -57,6 +59,7 @@ impl Code {
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::OtherSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,

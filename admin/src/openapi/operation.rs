@@ -15,7 +15,8 @@ const ALWAYS: [Code; 4] = [
     Code::StoreUnreadable,
 ];
 /// What every write may be refused with.
-const WRITES: [Code; 5] = [
+const WRITES: [Code; 6] = [
+    Code::OtherSite,
     Code::Uncertain,
     Code::Busy,
     Code::TooLarge,
@@ -146,7 +147,7 @@ fn refusal(codes: &[Code]) -> Json {
 fn header(name: &str) -> Json {
     let (description, kind) = match name {
         "ETag" => (
-            "The tag of what is there, for If-Match.",
+            "The tag of the object, or of the whole, for If-Match. Of a write: if it changed the object.",
             json!({ "type": "string" }),
         ),
         "Location" => ("Where the object is.", json!({ "type": "string" })),

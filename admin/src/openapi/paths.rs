@@ -94,7 +94,7 @@ fn create(kind: Kind) -> Operation {
         .writes()
         .refuses(&[Code::Exists])
         .body(&[(JSON, schema(type_of(kind)))], true)
-        .answers(201, "It is added.", &[REVISION, "Location"], &outcome())
+        .answers(201, "It is added.", &[REVISION, "Location", "ETag"], &outcome())
         .answers(200, "It would be added (`dry_run`).", &[REVISION], &outcome())
 }
 
@@ -126,8 +126,8 @@ fn put(kind: Kind) -> Operation {
     .conditional()
     .writes()
     .body(&[(JSON, body)], true)
-    .answers(200, "It is as it was sent.", &[REVISION], &outcome())
-    .answers(201, "It is added.", &[REVISION, "Location"], &outcome())
+    .answers(200, "It is as it was sent.", &[REVISION, "ETag"], &outcome())
+    .answers(201, "It is added.", &[REVISION, "Location", "ETag"], &outcome())
 }
 
 fn patch(kind: Kind) -> Operation {
@@ -141,7 +141,7 @@ fn patch(kind: Kind) -> Operation {
     .conditional()
     .writes()
     .body(&[(MERGE_PATCH, json!({ "type": "object" }))], true)
-    .answers(200, "It is changed.", &[REVISION], &outcome())
+    .answers(200, "It is changed.", &[REVISION, "ETag"], &outcome())
 }
 
 fn delete(kind: Kind) -> Operation {
@@ -163,7 +163,7 @@ fn bind() -> Operation {
         "Makes a server a member of a cluster.",
     ))
     .body(&[(JSON, schema("Membership"))], false)
-    .answers(200, "It is a member.", &[REVISION], &outcome())
+    .answers(200, "It is a member.", &[REVISION, "ETag"], &outcome())
 }
 
 fn unbind() -> Operation {
@@ -172,7 +172,7 @@ fn unbind() -> Operation {
         "unbind_server",
         "Ends the membership of a server in a cluster.",
     ))
-    .answers(200, "It is no member.", &[REVISION], &outcome())
+    .answers(200, "It is no member.", &[REVISION, "ETag"], &outcome())
 }
 
 fn membership(operation: Operation) -> Operation {

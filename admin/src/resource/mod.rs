@@ -19,6 +19,7 @@ use actix_web::{
 };
 use meta::{document::RawObject, model::Kind, store::Operation};
 use serde::Serialize;
+use serde_json::Value as Json;
 
 use crate::{
     base::{Base, shown},
@@ -41,10 +42,18 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> HttpResponse {
 
 /// The object as it is sent, and its tag.
 pub(crate) fn presented(object: &RawObject) -> (Vec<u8>, EntityTag) {
-    // Made of texts and numbers only, which are always JSON.
-    let bytes = serde_json::to_vec(&shown(object)).unwrap_or_default();
+    let bytes = bytes(&shown(object));
     let tag = precondition::tag(&bytes);
     (bytes, tag)
+}
+
+fn tag_of(object: &Json) -> EntityTag {
+    precondition::tag(&bytes(object))
+}
+
+fn bytes(object: &Json) -> Vec<u8> {
+    // Texts and numbers only, which are always JSON.
+    serde_json::to_vec(object).unwrap_or_default()
 }
 
 /// Refuses if the preconditions do not hold for the object of that name.
@@ -70,5 +79,8 @@ pub(crate) fn written(outcome: &Outcome, place: Option<String>) -> HttpResponse 
         }
     }
     answer.insert_header((REVISION, outcome.revision.to_string()));
+    if let Some(object) = outcome.written() {
+        answer.insert_header(precondition::header(tag_of(object)));
+    }
     answer.json(outcome)
 }

@@ -17,7 +17,12 @@ async fn a_write_on_what_is_not_there_any_more_is_refused() {
             let body = json!({ "id": "s1", "address": "h:1", "weight": weight });
             desk.ask("PUT /servers/s1").json(&body)
         };
-        put(2).header("if-match", &tag).send().await.ok(200);
+        let written = put(2).header("if-match", &tag).send().await;
+        assert_eq!(
+            written.header("etag"),
+            desk.get("/servers/s1").await.header("etag")
+        );
+        written.ok(200);
         put(3)
             .header("if-match", &tag)
             .send()

@@ -164,6 +164,27 @@ async fn the_deepest_object_that_is_taken_can_be_stored_and_read_again() {
 }
 
 #[actix_web::test]
+async fn a_page_of_another_site_changes_nothing() {
+    let desk = Desk::memory(SMALL);
+    let rollback = |origin: &str| {
+        let ask = desk
+            .ask("POST /revisions/1/rollback")
+            .header("host", "127.0.0.1:9093");
+        ask.header("origin", origin).send()
+    };
+    for origin in [
+        "http://evil.example",
+        "http://127.0.0.1:9094",
+        "null",
+        "127.0.0.1:9093",
+        "",
+    ] {
+        rollback(origin).await.refused(403, "other_site");
+    }
+    rollback("http://127.0.0.1:9093").await.ok(200);
+}
+
+#[actix_web::test]
 async fn html_in_texts_is_data() {
     let desk = Desk::memory(SMALL);
     let html = "<script>alert(1)</script>";
