@@ -55,7 +55,7 @@ impl Builder {
     }
 
     /// Does what the command line says, as the command `gateway` does; its exit code is 0, 1 (cannot run), 2 (usage) or 78
-    /// (configuration).
+    /// (configuration); of what is asked of an admin 0, 1 (refused, or different), 2 or 3 (the admin cannot be reached).
     pub fn run(self) -> ExitCode {
         commandline::run(self)
     }
