@@ -20,7 +20,7 @@ use serde_json::{Value as Json, json};
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// IP address and port. Nobody is asked who he is, so it has to be a loopback address.
-    #[serde(default = "Settings::default_address")]
+    #[serde(default = "default_address")]
     #[schemars(with = "String")]
     pub address: SocketAddr,
     /// Where the configuration is kept; the same as in the start-up file of the proxies.
@@ -47,11 +47,18 @@ impl fmt::Display for BadSettings {
 
 impl std::error::Error for BadSettings {}
 
-impl Settings {
-    fn default_address() -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], 9093))
-    }
+/// Where an admin listens if nothing is said.
+pub fn default_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 9093))
+}
 
+/// Why an admin cannot listen on `address`, if others could reach it there.
+pub fn unguarded(address: SocketAddr) -> Option<&'static str> {
+    let message = "everyone could change the configuration here: listen on 127.0.0.1";
+    (!address.ip().is_loopback()).then_some(message)
+}
+
+impl Settings {
     /// Reads and checks the file.
     pub fn read(file: &Path) -> Result<Self, BadSettings> {
         let unread = |error| vec![Problem::of_text(None, format!("cannot be read: {error}"))];
@@ -88,9 +95,7 @@ impl Settings {
             .map(|(pointer, message)| (format!("/store/{pointer}"), message))
             .collect();
         let mut bad_address = |message: &str| faults.push(("/address".into(), message.into()));
-        if !self.address.ip().is_loopback() {
-            bad_address("everyone could change the configuration here: listen on 127.0.0.1");
-        }
+        unguarded(self.address).into_iter().for_each(&mut bad_address);
         if self.address.port() == 0 {
             bad_address("port 0 is any free port, and nobody would know which: choose one");
         }

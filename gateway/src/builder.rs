@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Instant};
 
+use admin::Admin;
 use arc_swap::ArcSwap;
 use pingora_core::{
     apps::http_app::HttpServer,
@@ -15,6 +16,7 @@ use crate::{
     commandline,
     edge::{Connections, Open},
     filters::{Filter, Filters},
+    hosted::HostedAdmin,
     last_good::Keeper,
     live::{Configurator, Live},
     manage::ManageApp,
@@ -53,7 +55,7 @@ impl Builder {
     }
 
     /// Does what the command line says, as the command `gateway` does; its exit code is 0, 1 (cannot run), 2 (usage) or 78
-    /// (configuration).
+    /// (configuration); of what is asked of an admin 0, 1 (refused, or different), 2 or 3 (the admin cannot be reached).
     pub fn run(self) -> ExitCode {
         commandline::run(self)
     }
@@ -122,6 +124,7 @@ impl Prepared {
                 life: parts.life.clone(),
                 live: parts.live.clone(),
                 sockets: origin(sockets, &startup, &engine),
+                admin: hosted(&startup, &opened, &filters),
                 notifier: Arc::new(Notifier::from_environment()),
                 reload,
                 farewell: Farewell {
@@ -177,12 +180,20 @@ impl Prepared {
     }
 }
 
-/// Where the process listens: for clients, then to be managed.
+/// Where the process listens: for clients, then to be managed, then to manage all.
 fn addresses(startup: &Startup) -> Vec<SocketAddr> {
     startup
         .client_addresses()
         .chain([startup.manage.address])
+        .chain(startup.admin.iter().map(|admin| admin.address))
         .collect()
+}
+
+/// The admin on the store of this proxy, if this process is to host it.
+fn hosted(startup: &Startup, opened: &Opened, filters: &Filters) -> Option<HostedAdmin> {
+    let address = startup.admin.as_ref()?.address;
+    let admin = Admin::new(opened.store.clone(), filters.kinds().clone());
+    Some(HostedAdmin::new(admin, address))
 }
 
 /// The sockets that were bound, or where to take them over.

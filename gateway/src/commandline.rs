@@ -7,14 +7,22 @@ use clap::{CommandFactory, Parser, error::ErrorKind};
 use crate::{
     Builder,
     builder::{EXIT_CONFIG, Start},
-    examine, quickstart,
+    examine, quickstart, remote,
     startup::{Settings, StoreKind},
 };
 
-/// An L7 API gateway.
+/// An L7 API gateway: runs one, or changes the configuration of those that run, over their admin.
 #[derive(Debug, Parser)]
-#[command(name = "gateway", version, about, max_term_width = 100)]
+#[command(
+    name = "gateway",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<remote::Command>,
     /// The start-up file.
     #[arg(short, long, value_name = "FILE")]
     conf: Option<PathBuf>,
@@ -48,6 +56,9 @@ pub(crate) fn run(builder: Builder) -> ExitCode {
             };
         }
     };
+    if let Some(command) = &arguments.command {
+        return remote::run::<Arguments>(command);
+    }
     if arguments.quickstart {
         start_log();
         let store = match arguments.etcd {
@@ -84,6 +95,6 @@ pub(crate) fn run(builder: Builder) -> ExitCode {
 
 /// Logs to standard error; `RUST_LOG` decides what. The engine's own lines about clients that go away are left out.
 fn start_log() {
-    let default = "info,pingora_core=warn,pingora_proxy=off";
+    let default = "info,pingora_core=warn,pingora_proxy=off,actix_server=warn";
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(default)).init();
 }

@@ -13,8 +13,8 @@
 //! Reading order: [`proxy`], [`router`], [`admission`], [`attempts`], [`exchange`], [`cluster`], [`aggregate`], [`share`], [`snapshot`], [`live`],
 //! [`last_good`], [`registration`], then what protects:
 //! [`limiter`], [`breaker`], [`statistics`]; what they need: [`edge`], [`filters`], [`split`], [`rewrite`], [`mirror`], [`detached`], [`relay`], [`refusal`],
-//! [`metrics`], [`clock`], [`kept`]; and around them [`startup`], [`manage`], [`last_good`], [`registration`], [`process`], [`builder`], [`commandline`],
-//! [`examine`], [`quickstart`].
+//! [`metrics`], [`clock`], [`kept`]; and around them [`startup`], [`manage`], [`last_good`], [`registration`], [`hosted`], [`process`], [`builder`], [`commandline`],
+//! [`examine`], [`quickstart`], [`remote`].
 
 // The names above are a map for whoever reads the source, where private modules can be followed too.
 #![allow(rustdoc::private_intra_doc_links)]
@@ -35,6 +35,7 @@ pub mod edge;
 mod examine;
 pub mod exchange;
 pub mod filters;
+mod hosted;
 mod kept;
 mod last_good;
 pub mod limiter;
@@ -48,6 +49,7 @@ mod quickstart;
 pub mod refusal;
 mod registration;
 mod relay;
+mod remote;
 mod rewrite;
 pub mod router;
 pub mod schema;

@@ -64,8 +64,9 @@ pub(crate) fn run(builder: Builder, store: StoreKind) -> ExitCode {
         .first()
         .map(|listener| listener.address);
     let manage = settings.startup.manage.address;
-    if let Some(listener) = listener {
-        std::thread::spawn(move || tell_when_ready(listener, manage, store));
+    let admin = settings.startup.admin.as_ref().map(|admin| admin.address);
+    if let (Some(listener), Some(admin)) = (listener, admin) {
+        std::thread::spawn(move || tell_when_ready(listener, manage, admin, store));
     }
     let code = builder.serve(settings, Start::default());
     drop(services);
@@ -140,7 +141,7 @@ fn start_services() -> io::Result<Vec<Child>> {
     Ok(children)
 }
 
-fn tell_when_ready(listener: SocketAddr, manage: SocketAddr, store: StoreKind) {
+fn tell_when_ready(listener: SocketAddr, manage: SocketAddr, admin: SocketAddr, store: StoreKind) {
     let address = crate::manage::reachable(listener);
     let until = Instant::now() + Duration::from_secs(10);
     while TcpStream::connect_timeout(&address, Duration::from_millis(100)).is_err() {
@@ -160,10 +161,12 @@ fn tell_when_ready(listener: SocketAddr, manage: SocketAddr, store: StoreKind) {
 Gateway is running:
   requests       http://{address}
   this proxy     http://{manage}/status  /metrics
+  admin          http://{admin}/api/v1/routes  /openapi.json
   configuration  {configuration}
 Try:
   curl -i http://{address}/api/users/1
   curl -i http://{address}/api/home/1      (three services, one answer)
+  curl -s http://{admin}/api/v1/routes/hello
 Ctrl-C ends it and the demo services."
     );
 }

@@ -141,6 +141,9 @@ async fn the_quick_start_answers_takes_edits_and_ends_with_all_its_services() {
         serde_json::json!([]),
         "{status:#}"
     );
+    let admin = SocketAddr::new(PROXY.ip(), 9093);
+    let hello = get(admin, "/api/v1/routes/hello").await;
+    assert_eq!((hello.status, &hello.json()["id"]), (200, &"hello".into()));
     end(running, "INT").await;
 
     // An edited configuration is kept by the next start.
@@ -209,7 +212,7 @@ async fn a_port_of_the_quick_start_that_is_taken_is_named_and_nothing_is_left_be
         return;
     }
     let _alone = alone();
-    for taken in [9002, 8080, 9092] {
+    for taken in [9002, 8080, 9092, 9093] {
         let directory = tempfile::tempdir().unwrap();
         let _holder = std::net::TcpListener::bind(("127.0.0.1", taken)).unwrap();
         let exited = Running::spawn(directory.path(), &["--quickstart"])

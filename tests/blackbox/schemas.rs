@@ -11,7 +11,7 @@ fn conf() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf")
 }
 
-/// Every YAML file of a proxy under `conf/`. The admin's start-up file is tested where it is read.
+/// Every YAML file under `conf/` that is a proxy's. The admin's start-up file is tested where it is read.
 fn examples() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut directories = vec![conf()];
@@ -20,9 +20,7 @@ fn examples() -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             match path.extension().and_then(|extension| extension.to_str()) {
                 _ if path.is_dir() => directories.push(path),
-                _ if ["compose.yaml", "admin.yaml"]
-                    .iter()
-                    .any(|other| path.ends_with(other)) => {}
+                _ if path.ends_with("admin.yaml") || path.ends_with("compose.yaml") => {}
                 Some("yaml" | "yml") => found.push(path),
                 _ => {}
             }

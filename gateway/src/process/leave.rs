@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{Sockets, signals::Signals};
-use crate::{edge::Connections, proxy::Proxy};
+use crate::{edge::Connections, hosted::HostedAdmin, proxy::Proxy};
 
 /// How long what was under way when the listeners stopped may take to show: a client in its handshake, a connection that was accepted and
 /// not begun.
@@ -37,17 +37,25 @@ pub(crate) struct Farewell {
 }
 
 impl Farewell {
-    /// Exits once the last client has gone. `sockets` are those that nobody else listens on.
+    /// Exits once the last client has gone, and then the last of the admin. `sockets` are those that nobody else listens on.
     pub(super) async fn exit(
         &self,
         sockets: Option<Sockets>,
+        admin: Option<&mut HostedAdmin>,
         shutdown: &ShutdownWatch,
         grace: Duration,
         signals: &mut Signals,
     ) -> ! {
         let open = &self.clients.open;
+        let everybody = async {
+            self.last_clients(sockets, shutdown).await;
+            log::info!("no client is left");
+            if let Some(admin) = admin {
+                admin.end().await;
+            }
+        };
         select! {
-            () = self.last_clients(sockets, shutdown) => log::info!("no client is left"),
+            () = everybody => {}
             () = sleep(grace) => log::warn!("{} connections are cut off after {grace:?}", open.count()),
             signal = signals.end() => {
                 log::warn!("{} connections are cut off by a second signal ({signal:?})", open.count());

@@ -17,13 +17,15 @@ use super::{
     signals::{Signal, Signals},
     takeover::{Given, Predecessor, Waiting, give},
 };
-use crate::live::Live;
+use crate::{hosted::HostedAdmin, live::Live};
 
 /// Owns the life of the process, from its sockets to its exit. One that takes over begins when the store was asked for the first time.
 pub(crate) struct Process {
     pub(crate) life: Life,
     pub(crate) live: Arc<Live>,
     pub(crate) sockets: Origin,
+    /// The admin, if this process hosts it.
+    pub(crate) admin: Option<HostedAdmin>,
     pub(crate) notifier: Arc<Notifier>,
     pub(crate) reload: Reload,
     pub(crate) farewell: Farewell,
@@ -76,7 +78,8 @@ impl ServiceWithDependents for Process {
 }
 
 impl Process {
-    /// Until the process serves: gets the sockets, lends them, waits for a revision, tells whoever waits for that.
+    /// Until the process serves: gets the sockets, lends them, waits for a revision, tells whoever waits for that. The admin answers before there is
+    /// a revision, since it may be needed to make one.
     async fn begin(&mut self, fds: Option<ListenFds>, ready: ServiceReadyNotifier) -> io::Result<Sockets> {
         let (sockets, predecessor) = match self.sockets.bound.take() {
             Some(sockets) => (sockets, None),
@@ -87,6 +90,9 @@ impl Process {
         };
         if let Some(fds) = fds {
             sockets.lend(&fds)?;
+        }
+        if let Some(admin) = &mut self.admin {
+            admin.start(sockets.duplicate(admin.address)?)?;
         }
         ready.notify_ready();
         while self.live.snapshot().is_none() {
@@ -130,7 +136,11 @@ impl Process {
     async fn go_on(&mut self, mut signals: Signals, sockets: Sockets, shutdown: &ShutdownWatch) {
         let phase = self.until_end(&mut signals, &sockets).await;
         let left = match phase {
-            Phase::HandedOver => None,
+            Phase::HandedOver => {
+                // The next process has one.
+                self.admin.iter_mut().for_each(HostedAdmin::stop);
+                None
+            }
             _ => {
                 sockets.let_nobody_begin(&self.farewell.addresses);
                 self.notifier.stopping();
@@ -139,7 +149,10 @@ impl Process {
         };
         self.life.enter(phase);
         let grace = self.reload.grace();
-        self.farewell.exit(left, shutdown, grace, &mut signals).await
+        let admin = self.admin.as_mut();
+        self.farewell
+            .exit(left, admin, shutdown, grace, &mut signals)
+            .await
     }
 
     /// Does what signals ask for until one ends the process; how it is to end.

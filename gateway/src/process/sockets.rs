@@ -61,6 +61,13 @@ impl Sockets {
         Ok(())
     }
 
+    /// Another handle on the socket that listens on `address`.
+    pub(super) fn duplicate(&self, address: SocketAddr) -> io::Result<TcpListener> {
+        let found = self.0.iter().find(|(of, _)| *of == address);
+        let missing = || io::Error::new(io::ErrorKind::NotFound, format!("no socket on {address}"));
+        found.ok_or_else(missing)?.1.try_clone()
+    }
+
     /// Lets nobody begin to connect to these addresses any more: whoever does hears nothing, tries again within a second or so, and is refused since the
     /// socket is closed by then. Without this a client could come between the last accept and the close, and be reset.
     ///

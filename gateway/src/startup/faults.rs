@@ -16,6 +16,7 @@ impl Startup {
     /// Finds everything; gives the manage listener's token.
     pub(super) fn faults(&self, flaws: &mut Vec<Flaw>) -> Option<String> {
         let mut faults = self.faults_of_addresses();
+        faults.extend(self.fault_of_admin());
         faults.extend(self.fault_of_snapshot());
         let store = self.store.faults().into_iter();
         faults.extend(store.map(|(pointer, message)| (format!("/store/{pointer}"), message)));
@@ -41,16 +42,14 @@ impl Startup {
             faults.push(("/listeners".into(), message.into()));
         }
         let mut taken: Vec<(SocketAddr, String)> = Vec::new();
-        let manage = (
-            "manage".to_owned(),
-            "/manage/address".to_owned(),
-            self.manage.address,
-        );
+        let named = |name: &str, address| (name.to_owned(), format!("/{name}/address"), address);
+        let manage = named("manage", self.manage.address);
+        let admin = self.admin.iter().map(|admin| named("admin", admin.address));
         let listeners = self.listeners.iter().enumerate().map(|(at, listener)| {
             let pointer = format!("/listeners/{at}/address");
             (format!("listeners[{at}]"), pointer, listener.address)
         });
-        for (name, pointer, address) in std::iter::once(manage).chain(listeners) {
+        for (name, pointer, address) in std::iter::once(manage).chain(admin).chain(listeners) {
             if let Some((_, by)) = taken.iter().find(|(other, _)| *other == address) {
                 faults.push((pointer.clone(), format!("{address} is taken by {by}")));
             }
@@ -61,6 +60,11 @@ impl Startup {
             taken.push((address, name));
         }
         faults
+    }
+
+    fn fault_of_admin(&self) -> Option<Fault> {
+        let reason = admin::config::unguarded(self.admin.as_ref()?.address)?;
+        Some(("/admin/address".into(), reason.into()))
     }
 
     fn fault_of_snapshot(&self) -> Option<Fault> {

@@ -48,6 +48,9 @@ pub struct Startup {
     /// Where this proxy tells of itself: `/metrics`, `/livez`, `/readyz`, `/status`.
     #[serde(default)]
     pub manage: Manage,
+    /// Where the configuration is managed, on the same store; not in this process if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin: Option<AdminSettings>,
     /// Whose `X-Forwarded-For` is believed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trusted_proxies: Vec<Cidr>,
@@ -165,6 +168,16 @@ impl Default for Manage {
             token_env: None,
         }
     }
+}
+
+/// The admin in this process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdminSettings {
+    /// IP address and port. Nobody is asked who he is, so it has to be a loopback address.
+    #[serde(default = "admin::config::default_address")]
+    #[schemars(with = "String")]
+    pub address: SocketAddr,
 }
 
 /// A start-up file that was read and found sound.
