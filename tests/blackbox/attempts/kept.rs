@@ -47,6 +47,11 @@ async fn no_request_fails_when_every_connection_is_closed_right_after_its_answer
     let backend = Backend::text("ok").await;
     backend.close_after(1);
     let gateway = Gateway::start(&one_cluster(&[backend.address()], "", "")).await;
+    // Of a server not known to do that, the very first POST on a kept connection can be lost to it, and is not sent twice.
+    let mut client = gateway.client().await;
+    for _ in 0..10 {
+        assert_eq!(client.get("/").await.status, 200);
+    }
     let report = mixed(&gateway, 1500, 4).await;
     report.assert_all(200);
     assert_no_post_twice(&backend);
