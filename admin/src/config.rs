@@ -1,14 +1,11 @@
 //! The start-up file of `gateway-admin`: YAML, unknown keys are errors.
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::{net::SocketAddr, path::Path};
 
 use meta::{
-    document::{self, Flaw, Node, Subject, decode},
-    problem::{Problem, dotted},
+    document::{Flaw, decode},
+    problem::Problem,
+    startup::{self, BadStartup},
     store::StoreSettings,
 };
 use schemars::JsonSchema;
@@ -27,26 +24,6 @@ pub struct Settings {
     pub store: StoreSettings,
 }
 
-/// What is wrong with a start-up file: every problem, one a line, each with its place.
-#[derive(Debug)]
-pub struct BadSettings {
-    file: PathBuf,
-    problems: Vec<Problem>,
-}
-
-impl fmt::Display for BadSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, problem) in self.problems.iter().enumerate() {
-            let line = if at == 0 { "" } else { "\n" };
-            let space = if problem.position.is_none() { " " } else { "" };
-            write!(f, "{line}{}:{space}{problem}", self.file.display())?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for BadSettings {}
-
 /// Where an admin listens if nothing is said.
 pub fn default_address() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 9093))
@@ -60,29 +37,17 @@ pub fn unguarded(address: SocketAddr) -> Option<&'static str> {
 
 impl Settings {
     /// Reads and checks the file.
-    pub fn read(file: &Path) -> Result<Self, BadSettings> {
-        let unread = |error| vec![Problem::of_text(None, format!("cannot be read: {error}"))];
-        let text = std::fs::read_to_string(file).map_err(unread);
-        text.and_then(|text| Self::parse(&text))
-            .map_err(|problems| BadSettings {
-                file: file.to_owned(),
-                problems,
-            })
+    pub fn read(file: &Path) -> Result<Self, BadStartup> {
+        startup::read(file, Self::parse)
     }
 
     /// Reads and checks a text.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
-        let tree = document::read_tree(text).map_err(|problem| vec![problem])?;
-        let value = tree.to_value();
-        if !value.is_object() {
-            let position = (!text.trim().is_empty()).then(|| tree.start());
-            let message = "a start-up file is a mapping, as in \"store: …\"";
-            return Err(vec![Problem::of_text(position, message)]);
-        }
-        let settings: Self = decode(&value).map_err(|flaws| placed(&tree, flaws))?;
+        let (tree, mapping) = startup::mapping(text, "store")?;
+        let settings: Self = decode(&Json::Object(mapping)).map_err(|flaws| startup::placed(&tree, flaws))?;
         match settings.faults() {
             faults if faults.is_empty() => Ok(settings),
-            faults => Err(placed(&tree, faults)),
+            faults => Err(startup::placed(&tree, faults)),
         }
     }
 
@@ -99,28 +64,11 @@ impl Settings {
         if self.address.port() == 0 {
             bad_address("port 0 is any free port, and nobody would know which: choose one");
         }
-        let flaw = |(pointer, message)| Flaw {
-            pointer,
-            message,
-            offset: None,
-            subject: Subject::Value,
-        };
-        faults.into_iter().map(flaw).collect()
+        let flaws = faults.into_iter();
+        flaws
+            .map(|(pointer, message)| Flaw::of_value(pointer, message))
+            .collect()
     }
-}
-
-/// The flaws with their places, in the order of the text.
-fn placed(tree: &Node, flaws: Vec<Flaw>) -> Vec<Problem> {
-    let problem = |flaw: Flaw| {
-        let named = match flaw.pointer.as_str() {
-            "" => String::new(),
-            pointer => format!("{}: ", dotted(pointer)),
-        };
-        Problem::of_text(tree.locate(&flaw), format!("{named}{}", flaw.message))
-    };
-    let mut problems: Vec<Problem> = flaws.into_iter().map(problem).collect();
-    problems.sort_by_key(|problem| problem.position);
-    problems
 }
 
 /// JSON Schema (2020-12) of a start-up file.
@@ -198,7 +146,7 @@ mod tests {
             file.display()
         );
         let validator = jsonschema::draft202012::new(&schema()).unwrap();
-        let fits = |text: &str| validator.is_valid(&document::read_tree(text).unwrap().to_value());
+        let fits = |text: &str| validator.is_valid(&meta::document::read_tree(text).unwrap().to_value());
         assert!(fits(&example));
         for bad in [
             "{}",

@@ -7,14 +7,11 @@ use meta::{
     document::Document,
     plan::Plan,
     problem::Severity,
+    startup::in_file,
     store::{EtcdSettings, EtcdStore, Store, StoreError},
 };
 
-use crate::{
-    Builder,
-    builder::EXIT_CONFIG,
-    startup::{StoreSettings, in_file},
-};
+use crate::{Builder, builder::EXIT_CONFIG, startup::StoreSettings};
 
 /// Prints what is wrong with the objects of the store that `startup`, which is sound, names.
 pub(crate) fn run(builder: &Builder, startup: &Path, store: &StoreSettings) -> ExitCode {

@@ -14,5 +14,6 @@ pub mod plan;
 pub mod problem;
 pub mod schema;
 mod shared;
+pub mod startup;
 pub mod store;
 pub mod timespan;

@@ -5,6 +5,7 @@ use std::{io::Read, path::Path};
 use meta::{
     document::{Document, RawObject},
     model::Kind,
+    startup::in_file,
 };
 use serde::de::IgnoredAny;
 use serde_json::{Value as Json, json};
@@ -13,7 +14,6 @@ use super::{
     connection::Body,
     failure::{Failure, Finding, Refusal},
 };
-use crate::startup::in_file;
 
 /// A configuration, or part of one, as YAML or JSON.
 pub(super) struct File {

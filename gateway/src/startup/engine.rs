@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use meta::{
     check::near,
-    document::{Flaw, Subject, decode},
+    document::{Flaw, decode},
 };
 use pingora_core::server::configuration::ServerConf;
 use serde_json::{Map, Value as Json, json};
@@ -49,12 +49,7 @@ pub(super) fn take(from: &mut Map<String, Json>, flaws: &mut Vec<Flaw>) -> Optio
     let mut sound = true;
     let mut fault = |key: &str, message: &str| {
         sound = false;
-        flaws.push(Flaw {
-            pointer: format!("/{key}"),
-            message: message.to_owned(),
-            offset: None,
-            subject: Subject::Value,
-        });
+        flaws.push(Flaw::of_value(format!("/{key}"), message));
     };
     if !(1..=1024).contains(&conf.threads) {
         fault("threads", "use 1 to 1024");
@@ -74,12 +69,8 @@ pub(super) fn take(from: &mut Map<String, Json>, flaws: &mut Vec<Flaw>) -> Optio
 /// What is wrong with saying twice how long requests may take at the end.
 pub(super) fn second_grace(engine: Option<&ServerConf>, said: bool) -> Option<Flaw> {
     engine?.grace_period_seconds.filter(|_| said)?;
-    Some(Flaw {
-        pointer: "/grace_period_seconds".to_owned(),
-        message: "grace says it already: keep one of the two".to_owned(),
-        offset: None,
-        subject: Subject::Value,
-    })
+    let message = "grace says it already: keep one of the two";
+    Some(Flaw::of_value("/grace_period_seconds", message))
 }
 
 /// What the engine runs with. Paths become absolute, since a daemon goes to another directory and none of them would mean what it said.

@@ -2,10 +2,7 @@
 
 use std::net::SocketAddr;
 
-use meta::{
-    check,
-    document::{Flaw, Subject},
-};
+use meta::{check, document::Flaw};
 
 use super::Startup;
 
@@ -26,12 +23,8 @@ impl Startup {
             faults.push(fault);
             None
         });
-        flaws.extend(faults.into_iter().map(|(pointer, message)| Flaw {
-            pointer,
-            message,
-            offset: None,
-            subject: Subject::Value,
-        }));
+        let faults = faults.into_iter();
+        flaws.extend(faults.map(|(pointer, message)| Flaw::of_value(pointer, message)));
         token
     }
 

@@ -7,7 +7,6 @@ mod name;
 mod store;
 
 use std::{
-    fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -16,10 +15,11 @@ use std::{
 use meta::{
     bounds::{HOUR, Span, Whole},
     cidr::Cidr,
-    document::{self, Flaw, Node, decode},
+    document::decode,
     id::Id,
     model::Limit,
-    problem::{Problem, dotted},
+    problem::Problem,
+    startup,
 };
 use pingora_core::server::configuration::ServerConf;
 use schemars::JsonSchema;
@@ -28,7 +28,7 @@ use serde_json::value::Value as Json;
 
 pub use engine::schema_of_engine_keys;
 pub(crate) use engine::to_run;
-pub use meta::store::StoreSettings;
+pub use meta::{startup::BadStartup, store::StoreSettings};
 pub(crate) use store::{Opened, StoreKind};
 
 /// What a start-up file says, beside the engine's keys.
@@ -191,48 +191,15 @@ pub struct Settings {
     pub manage_token: Option<String>,
 }
 
-/// What is wrong with a start-up file: every problem, one a line, each with its place.
-#[derive(Debug)]
-pub struct BadStartup {
-    file: PathBuf,
-    problems: Vec<Problem>,
-}
-
-impl fmt::Display for BadStartup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines = self.problems.iter().map(|problem| in_file(&self.file, problem));
-        f.write_str(&lines.collect::<Vec<_>>().join("\n"))
-    }
-}
-
-impl std::error::Error for BadStartup {}
-
-/// `FILE:LINE:COLUMN: message`, or `FILE: message` if the problem has no place.
-pub(crate) fn in_file(file: &Path, problem: &Problem) -> String {
-    let space = if problem.position.is_none() { " " } else { "" };
-    format!("{}:{space}{problem}", file.display())
-}
-
 impl Settings {
     /// Reads and checks the file.
     pub fn read(file: &Path) -> Result<Self, BadStartup> {
-        let bad = |problems| BadStartup {
-            file: file.to_owned(),
-            problems,
-        };
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| bad(vec![Problem::of_text(None, format!("cannot be read: {error}"))]))?;
-        Self::parse(&text).map_err(bad)
+        startup::read(file, Self::parse)
     }
 
     /// Reads and checks a text.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
-        let tree = document::read_tree(text).map_err(|problem| vec![problem])?;
-        let Json::Object(mut ours) = tree.to_value() else {
-            let position = (!text.trim().is_empty()).then(|| tree.start());
-            let message = "a start-up file is a mapping, as in \"listeners: …\"";
-            return Err(vec![Problem::of_text(position, message)]);
-        };
+        let (tree, mut ours) = startup::mapping(text, "listeners")?;
         let mut flaws = Vec::new();
         let engine = engine::take(&mut ours, &mut flaws);
         let startup = match decode::<Startup>(&Json::Object(ours)) {
@@ -251,7 +218,7 @@ impl Settings {
                 engine,
                 manage_token,
             }),
-            _ => Err(problems(&tree, flaws)),
+            _ => Err(startup::placed(&tree, flaws)),
         }
     }
 
@@ -262,20 +229,6 @@ impl Settings {
         let engines = || self.engine.grace_period_seconds.map(Duration::from_secs);
         ours.or_else(engines).unwrap_or(USUAL)
     }
-}
-
-fn problems(tree: &Node, flaws: Vec<Flaw>) -> Vec<Problem> {
-    let problem = |flaw: Flaw| {
-        let position = tree.locate(&flaw);
-        let named = match flaw.pointer.as_str() {
-            "" => String::new(),
-            pointer => format!("{}: ", dotted(pointer)),
-        };
-        Problem::of_text(position, format!("{named}{}", flaw.message))
-    };
-    let mut problems: Vec<Problem> = flaws.into_iter().map(problem).collect();
-    problems.sort_by_key(|problem| problem.position);
-    problems
 }
 
 impl Startup {

@@ -208,14 +208,8 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn error(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        let flaw = Flaw {
-            pointer: pointer.into(),
-            message: message.into(),
-            offset: None,
-            subject: Subject::Value,
-        };
         Self {
-            flaw,
+            flaw: Flaw::of_value(pointer, message),
             severity: Severity::Error,
         }
     }

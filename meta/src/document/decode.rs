@@ -27,6 +27,18 @@ pub struct Flaw {
     pub subject: Subject,
 }
 
+impl Flaw {
+    /// One of the whole value at `pointer`.
+    pub fn of_value(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            pointer: pointer.into(),
+            message: message.into(),
+            offset: None,
+            subject: Subject::Value,
+        }
+    }
+}
+
 /// What a flaw is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::{
-    document::{Flaw, Subject, decode},
+    document::{Flaw, decode},
     language::Value,
 };
 
@@ -113,11 +113,6 @@ fn read<C: FilterConfig>(config: &Json) -> Result<ValuesRead, Vec<Flaw>> {
     }
     Err(flaws
         .into_iter()
-        .map(|(pointer, message)| Flaw {
-            pointer,
-            message,
-            offset: None,
-            subject: Subject::Value,
-        })
+        .map(|(pointer, message)| Flaw::of_value(pointer, message))
         .collect())
 }
