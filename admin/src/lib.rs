@@ -20,6 +20,7 @@ mod commandline;
 mod commit;
 pub mod config;
 mod finding;
+mod host;
 mod media;
 mod openapi;
 mod order;

@@ -11,14 +11,14 @@ use actix_web::{
         Method,
         header::{ALLOW, HeaderValue},
     },
-    middleware::DefaultHeaders,
+    middleware::{DefaultHeaders, from_fn},
     web::{self, Data},
 };
 use tokio::time::Duration;
 
 use crate::{
     base::Admin,
-    bind, openapi,
+    bind, host, openapi,
     problem::{Code, Problem},
     resource::{self, Answered},
     revisions, transaction, whole,
@@ -71,6 +71,7 @@ pub(crate) fn app(
         .add(("cache-control", "no-store"));
     App::new()
         .app_data(admin)
+        .wrap(from_fn(host::own))
         .wrap(headers)
         .configure(endpoints)
         .default_service(web::to(nowhere))

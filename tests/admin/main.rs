@@ -87,7 +87,7 @@ impl Drop for Running {
     }
 }
 
-const GET: &str = "GET /api/v1/servers HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+const GET: &str = "GET /api/v1/servers HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
 #[test]
 fn mistakes_end_it_with_a_code_and_a_place() {
@@ -133,7 +133,7 @@ fn it_serves_until_it_is_told_to_end_and_says_when_it_cannot() {
     // What a file holds after a write is what people would write.
     let body = "{\"id\":\"a\",\"address\":\"127.0.0.1:1\"}";
     let post = format!(
-        "POST /api/v1/servers HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "POST /api/v1/servers HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
     assert!(ask(port, &post).unwrap().starts_with("HTTP/1.1 201"));
@@ -165,7 +165,7 @@ fn head_is_get_without_a_body_and_what_is_no_http_is_refused() {
     let bad = ask(port, "GET / HTTP/1.1\r\nbad header\r\n\r\n").unwrap();
     assert!(bad.starts_with("HTTP/1.1 400"), "{bad}");
     let large = format!(
-        "PUT /api/v1/config HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "PUT /api/v1/config HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         40 << 20
     );
     assert!(ask(port, &large).unwrap().starts_with("HTTP/1.1 413"));

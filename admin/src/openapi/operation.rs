@@ -8,15 +8,15 @@ use crate::{
 };
 
 /// What every operation may be refused with.
-const ALWAYS: [Code; 4] = [
+const ALWAYS: [Code; 5] = [
     Code::BadRequest,
+    Code::OtherSite,
     Code::NotAcceptable,
     Code::StoreUnavailable,
     Code::StoreUnreadable,
 ];
 /// What every write may be refused with.
-const WRITES: [Code; 6] = [
-    Code::OtherSite,
+const WRITES: [Code; 5] = [
     Code::Uncertain,
     Code::Busy,
     Code::TooLarge,

@@ -184,6 +184,23 @@ async fn a_page_of_another_site_changes_nothing() {
     rollback("http://127.0.0.1:9093").await.ok(200);
 }
 
+/// By having its own name lead to this machine (DNS rebinding) a page would be of the same origin.
+#[actix_web::test]
+async fn a_page_whose_name_leads_here_neither_reads_nor_changes_anything() {
+    let desk = Desk::memory(SMALL);
+    let ask = |what: &str, host: &str| desk.ask(what).header("host", host);
+    ask("GET /config", "evil.example:9093")
+        .send()
+        .await
+        .refused(403, "other_site");
+    ask("POST /revisions/1/rollback", "evil.example:9093")
+        .header("origin", "http://evil.example:9093")
+        .send()
+        .await
+        .refused(403, "other_site");
+    ask("GET /config", "localhost:9093").send().await.ok(200);
+}
+
 #[actix_web::test]
 async fn html_in_texts_is_data() {
     let desk = Desk::memory(SMALL);
